@@ -1,0 +1,1 @@
+//! Archives the media of a Discord server into a bucket with a page to browse it.

@@ -1,0 +1,2 @@
+//! The `bowerbird` binary.
+fn main() {}
