@@ -1,1 +1,6 @@
 //! Archives the media of a Discord server into a bucket with a page to browse it.
+
+pub mod clock;
+pub mod discord;
+pub mod cdn;
+pub mod domain;

@@ -1,0 +1,212 @@
+//! What of a channel was read completely, as sets of message ids.
+//!
+//! Resuming, catching up, fetching everything, fetching one March and reading again with a wiser extractor are one
+//! operation: subtract what is covered from what is wanted.
+
+use serde::{Deserialize, Serialize};
+
+use super::id::MessageId;
+
+/// What this build finds in a message. Raised when it learns to find more, so that what older builds read is read
+/// again.
+pub const EXTRACTOR: Extractor = Extractor(1);
+
+/// The version of the code that looked for media in messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Extractor(pub u16);
+
+/// Message ids from one to another, both included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Span {
+    /// The lowest id.
+    pub first: MessageId,
+    /// The highest id.
+    pub last: MessageId,
+}
+
+impl Span {
+    /// Every id.
+    pub const ALL: Self = Self { first: MessageId::FIRST, last: MessageId::LAST };
+
+    /// From one id to another, both included; none when they are the wrong way round.
+    pub fn new(first: MessageId, last: MessageId) -> Option<Self> {
+        (first <= last).then_some(Self { first, last })
+    }
+
+    /// From an id on.
+    pub const fn from(first: MessageId) -> Self {
+        Self { first, last: MessageId::LAST }
+    }
+
+    /// Whether an id lies in it.
+    pub fn contains(self, id: MessageId) -> bool {
+        self.first <= id && id <= self.last
+    }
+
+    /// Whether it reaches into the future.
+    pub fn is_open(self) -> bool {
+        self.last == MessageId::LAST
+    }
+
+    /// What is left of it: nothing, one part or two.
+    fn without(self, other: Self) -> impl Iterator<Item = Self> {
+        let below = (self.first < other.first)
+            .then(|| Self { first: self.first, last: self.last.min(other.first.previous()) });
+        let above = (self.last > other.last)
+            .then(|| Self { first: self.first.max(other.last.next()), last: self.last });
+        [below, above].into_iter().flatten()
+    }
+
+    fn touches(self, other: Self) -> bool {
+        self.first <= other.last.next() && other.first <= self.last.next()
+    }
+}
+
+/// A span and who read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Read {
+    span: Span,
+    by: Extractor,
+}
+
+/// What was read: disjoint spans, in order. It grows only in the transaction that holds what was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Coverage {
+    reads: Vec<Read>,
+}
+
+impl Coverage {
+    /// Adds a span that was read completely from history.
+    pub fn add(&mut self, span: Span, by: Extractor) {
+        let mut reads = Vec::with_capacity(self.reads.len() + 2);
+        let mut fresh = vec![span];
+        for read in self.reads.drain(..) {
+            if read.by > by {
+                fresh = fresh.into_iter().flat_map(|part| part.without(read.span)).collect();
+                reads.push(read);
+            } else {
+                reads.extend(read.span.without(span).map(|span| Read { span, by: read.by }));
+            }
+        }
+        reads.extend(fresh.into_iter().map(|span| Read { span, by }));
+        reads.sort_by_key(|read| read.span);
+        for read in reads {
+            match self.reads.last_mut() {
+                Some(last) if last.by == read.by && last.span.touches(read.span) => {
+                    last.span.last = last.span.last.max(read.span.last);
+                }
+                _ => self.reads.push(read),
+            }
+        }
+    }
+
+    /// What of `wanted` was not read by this extractor or a wiser one, lowest first.
+    pub fn holes(&self, wanted: Span, by: Extractor) -> Vec<Span> {
+        self.reads.iter().filter(|read| read.by >= by).fold(vec![wanted], |holes, read| {
+            holes.into_iter().flat_map(|hole| hole.without(read.span)).collect()
+        })
+    }
+
+    /// The spans that this extractor or a wiser one read, lowest first.
+    pub fn spans(&self, by: Extractor) -> Vec<Span> {
+        let mut spans: Vec<Span> = Vec::new();
+        for read in self.reads.iter().filter(|read| read.by >= by) {
+            match spans.last_mut() {
+                Some(last) if last.touches(read.span) => last.last = read.span.last,
+                _ => spans.push(read.span),
+            }
+        }
+        spans
+    }
+
+    /// The highest id that was read, by whomever.
+    pub fn top(&self) -> Option<MessageId> {
+        self.reads.last().map(|read| read.span.last)
+    }
+
+    /// Whether an id was read.
+    pub fn contains(&self, id: MessageId) -> bool {
+        self.reads.iter().any(|read| read.span.contains(id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn span(first: u64, last: u64) -> Span {
+        Span::new(MessageId(first), MessageId(last)).unwrap()
+    }
+
+    #[track_caller]
+    fn check(read: &[(u64, u64)], wanted: (u64, u64), holes: &[(u64, u64)]) {
+        let mut coverage = Coverage::default();
+        for &(first, last) in read {
+            coverage.add(span(first, last), EXTRACTOR);
+        }
+        let expected: Vec<_> = holes.iter().map(|&(first, last)| span(first, last)).collect();
+        assert_eq!(coverage.holes(span(wanted.0, wanted.1), EXTRACTOR), expected);
+    }
+
+    #[test]
+    fn holes_are_what_is_wanted_less_what_was_read() {
+        check(&[], (0, 9), &[(0, 9)]);
+        check(&[(0, 9)], (0, 9), &[]);
+        check(&[(3, 5)], (0, 9), &[(0, 2), (6, 9)]);
+        check(&[(3, 5), (6, 7)], (0, 9), &[(0, 2), (8, 9)]);
+        check(&[(6, 7), (3, 5)], (4, 6), &[]);
+        check(&[(0, 3), (8, 20)], (2, 9), &[(4, 7)]);
+        check(&[(20, 30)], (0, 9), &[(0, 9)]);
+        check(&[(0, u64::MAX)], (5, u64::MAX), &[]);
+        check(&[(0, 4)], (0, u64::MAX), &[(5, u64::MAX)]);
+    }
+
+    #[test]
+    fn spans_that_meet_are_one() {
+        let mut coverage = Coverage::default();
+        coverage.add(span(0, 3), EXTRACTOR);
+        coverage.add(span(8, 9), EXTRACTOR);
+        coverage.add(span(4, 7), EXTRACTOR);
+        assert_eq!(coverage.spans(EXTRACTOR), [span(0, 9)]);
+        assert_eq!(coverage.reads.len(), 1);
+    }
+
+    proptest! {
+        /// The model: a map from each of 64 ids to the wisest extractor that read it.
+        #[test]
+        fn coverage_is_the_map_it_stands_for(
+            adds in prop::collection::vec((0_u64..64, 0_u64..64, 1_u16..4), 0..24),
+            wanted in (0_u64..64, 0_u64..64),
+            by in 1_u16..4,
+        ) {
+            let mut coverage = Coverage::default();
+            let mut model: BTreeMap<u64, u16> = BTreeMap::new();
+            for (a, b, version) in adds {
+                coverage.add(span(a.min(b), a.max(b)), Extractor(version));
+                for id in a.min(b)..=a.max(b) {
+                    let best = model.entry(id).or_default();
+                    *best = (*best).max(version);
+                }
+            }
+            let wanted = span(wanted.0.min(wanted.1), wanted.0.max(wanted.1));
+            let holes = coverage.holes(wanted, Extractor(by));
+            for id in 0..64 {
+                let read = model.get(&id).is_some_and(|version| *version >= by);
+                let in_hole = holes.iter().any(|hole| hole.contains(MessageId(id)));
+                prop_assert_eq!(in_hole, wanted.contains(MessageId(id)) && !read, "id {}", id);
+                prop_assert_eq!(coverage.contains(MessageId(id)), model.contains_key(&id));
+            }
+            for pair in coverage.reads.windows(2) {
+                prop_assert!(pair[0].span.last < pair[1].span.first);
+                prop_assert!(pair[0].by != pair[1].by || !pair[0].span.touches(pair[1].span));
+            }
+            for pair in holes.windows(2) {
+                prop_assert!(pair[0].last < pair[1].first);
+            }
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Discord's signed links: `…/file.mp4?ex=<hex>&is=<hex>&hm=<64 hex>&`.
+//!
+//! A link is a key to a file, so it never prints itself whole.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::time::Timestamp;
+
+/// The address of a file, signed or not.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Link(String);
+
+impl Link {
+    /// Takes an address as Discord gave it.
+    pub fn new(address: impl Into<String>) -> Self {
+        Self(address.into())
+    }
+
+    /// The whole address, signature included. Only for fetching and for the page's data, never for a log.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// The address without its query, which is what stays the same when it is signed anew.
+    pub fn unsigned(&self) -> &str {
+        self.0.split(['?', '#']).next().unwrap_or_default()
+    }
+
+    /// When it stops working: the query's `ex`, in hexadecimal seconds. None for links that live for ever.
+    /// Source: Discord's reference, "Signed Attachment CDN URLs".
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        let query = self.0.split_once('?')?.1;
+        let ex = query.split('&').find_map(|pair| pair.strip_prefix("ex="))?;
+        i64::from_str_radix(ex, 16).ok().map(Timestamp::from_secs)
+    }
+
+    /// Whether a link is dead, or may be before its file has been read.
+    pub fn is_stale(&self, now: Timestamp, margin: std::time::Duration) -> bool {
+        self.expires_at().is_some_and(|expiry| expiry <= now.after(margin))
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Link({})", self.unsigned())
+    }
+}
+
+impl fmt::Display for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.unsigned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(address: &str, expiry: Option<i64>) {
+        assert_eq!(Link::new(address).expires_at(), expiry.map(Timestamp::from_secs), "{address}");
+    }
+
+    #[test]
+    fn expiry_is_read_wherever_it_stands() {
+        check(
+            "https://cdn.discordapp.com/attachments/1/2/a.mp4?ex=65d903de&is=65c68ede&hm=00&",
+            Some(0x65d9_03de),
+        );
+        check("https://cdn.discordapp.com/attachments/1/2/a.mp4?is=1&ex=ff", Some(255));
+        check("https://cdn.discordapp.com/attachments/1/2/a.mp4?width=3&&ex=ff&", Some(255));
+        check("https://cdn.discordapp.com/avatars/1/2.png", None);
+        check("https://cdn.discordapp.com/a?ex=", None);
+        check("https://cdn.discordapp.com/a?ex=never", None);
+        check("https://cdn.discordapp.com/a?hex=ff", None);
+    }
+
+    #[test]
+    fn a_link_is_stale_before_it_is_dead() {
+        let link = Link::new("https://cdn/a?ex=64");
+        let margin = Duration::from_secs(10);
+        assert!(!link.is_stale(Timestamp::from_secs(89), margin));
+        assert!(link.is_stale(Timestamp::from_secs(90), margin));
+        assert!(!Link::new("https://cdn/a").is_stale(Timestamp::from_secs(90), margin));
+    }
+
+    #[test]
+    fn a_signature_is_never_printed() {
+        let link = Link::new("https://cdn/a.mp4?ex=64&is=1&hm=secret&");
+        assert_eq!(format!("{link} {link:?}"), "https://cdn/a.mp4 Link(https://cdn/a.mp4)");
+    }
+
+    proptest! {
+        #[test]
+        fn no_address_breaks_the_reader(address in ".*") {
+            let link = Link::new(address.clone());
+            prop_assert!(address.starts_with(link.unsigned()));
+            let _ = link.expires_at();
+        }
+    }
+}
