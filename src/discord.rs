@@ -10,7 +10,7 @@ use crate::domain::{
     id::{ChannelId, GuildId, MessageId, UserId},
     link::Link,
     message::Message,
-    place::Place,
+    place::{Archived, Guild, Place, Survey},
     time::Timestamp,
 };
 
@@ -68,15 +68,6 @@ pub trait Discord: Send + Sync + Debug {
     async fn refresh_links(&self, links: &[Link]) -> Result<Vec<RefreshedLink>, DiscordError>;
 }
 
-/// Which archived threads are listed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Archived {
-    /// Those that everybody who sees the channel sees, announcement threads and posts included.
-    Public,
-    /// Those by invitation; needs the permission to manage threads.
-    Private,
-}
-
 /// Where a page of messages lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cursor {
@@ -117,28 +108,6 @@ pub struct Identity {
     pub name: String,
     /// Whether the developer portal lets it read what people write. Without it, messages come empty.
     pub message_content: bool,
-}
-
-/// A server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Guild {
-    /// Its id.
-    pub id: GuildId,
-    /// Its name.
-    pub name: String,
-    /// The hash in the address of its icon.
-    pub icon: Option<String>,
-}
-
-/// A server and its channels, categories included, threads not.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Survey {
-    /// The server.
-    pub guild: Guild,
-    /// Its channels, with what we may do in each.
-    pub channels: Vec<Place>,
-    /// When Discord answered, by its own clock.
-    pub answered_at: Timestamp,
 }
 
 /// A link and its successor.

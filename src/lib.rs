@@ -3,4 +3,5 @@
 pub mod clock;
 pub mod discord;
 pub mod cdn;
+pub mod store;
 pub mod domain;

@@ -93,6 +93,8 @@ pub struct Entry {
     pub look: Option<Look>,
     /// When its link is to be made new, where something needs the link.
     pub refresh_at: Option<Timestamp>,
+    /// Since when it is hidden from the page, because it is no longer to be seen on Discord.
+    pub hidden_at: Option<Timestamp>,
 }
 
 /// Where the bytes of an entry are.
@@ -159,6 +161,8 @@ pub struct Person {
     pub bot: bool,
     /// The copy of a picture in the bucket, and the hash that Discord gives it.
     pub copied: Option<CopiedAvatar>,
+    /// The newest message that told this: an older one changes nothing.
+    pub seen_in: MessageId,
 }
 
 /// A copy of somebody's picture.
@@ -174,7 +178,15 @@ impl Entry {
     /// A file seen for the first time.
     pub fn new(attachment: Attachment, nsfw: bool) -> Self {
         let kind = MediaKind::of(attachment.content_type.as_deref(), &attachment.filename);
-        Self { attachment, kind, nsfw, state: EntryState::Remote, look: None, refresh_at: None }
+        Self {
+            attachment,
+            kind,
+            nsfw,
+            state: EntryState::Remote,
+            look: None,
+            refresh_at: None,
+            hidden_at: None,
+        }
     }
 
     /// Takes over what a newer sight of the same file tells. A link is only replaced by one that lives longer.

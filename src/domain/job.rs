@@ -82,6 +82,11 @@ impl Rank {
         Self { lane, age: u64::MAX - message.0, size, item }
     }
 
+    /// The size of the file.
+    pub const fn size(self) -> u64 {
+        self.size
+    }
+
     /// Bytes that sort as ranks do.
     pub fn to_bytes(self) -> [u8; 25] {
         let mut bytes = [0; 25];
@@ -90,6 +95,18 @@ impl Rank {
         bytes[9..17].copy_from_slice(&self.size.to_be_bytes());
         bytes[17..].copy_from_slice(&self.item.0.to_be_bytes());
         bytes
+    }
+
+    /// Reads what [`Rank::to_bytes`] wrote.
+    pub fn from_bytes(bytes: [u8; 25]) -> Option<Self> {
+        let lane = match bytes[0] {
+            0 => Lane::Live,
+            1 => Lane::History,
+            _ => return None,
+        };
+        let number =
+            |at: usize| bytes[at..].first_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes));
+        Some(Self { lane, age: number(1)?, size: number(9)?, item: AttachmentId(number(17)?) })
     }
 }
 
@@ -218,6 +235,9 @@ mod tests {
         ];
         assert!(ordered.is_sorted());
         assert!(ordered.map(Rank::to_bytes).is_sorted());
+        for rank in ordered {
+            assert_eq!(Rank::from_bytes(rank.to_bytes()), Some(rank));
+        }
     }
 
     proptest! {

@@ -152,3 +152,34 @@ impl Place {
         if self.kind.is_thread() { self.parent.unwrap_or(self.id) } else { self.id }
     }
 }
+
+/// A server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guild {
+    /// Its id.
+    pub id: GuildId,
+    /// Its name.
+    pub name: String,
+    /// The hash in the address of its icon.
+    pub icon: Option<String>,
+}
+
+/// A server and its channels, categories included, threads not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Survey {
+    /// The server.
+    pub guild: Guild,
+    /// Its channels, with what we may do in each.
+    pub channels: Vec<Place>,
+    /// When Discord answered, by its own clock.
+    pub answered_at: Timestamp,
+}
+
+/// Which archived threads are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Archived {
+    /// Those that everybody who sees the channel sees, announcement threads and posts included.
+    Public,
+    /// Those by invitation; needs the permission to manage threads.
+    Private,
+}

@@ -1,6 +1,6 @@
 //! Which places are read and which files are copied and shown.
 
-use std::{collections::BTreeSet, fmt, str::FromStr};
+use std::{collections::BTreeSet, fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -116,6 +116,39 @@ impl MediaSelection {
 impl Default for MediaSelection {
     fn default() -> Self {
         Self { kinds: BTreeSet::from([MediaKind::Video]), max_size: None }
+    }
+}
+
+/// What becomes of a file that is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MediaMode {
+    /// It is copied into the bucket.
+    Copy,
+    /// It stays with Discord, and its link is kept alive.
+    Link,
+}
+
+/// What is done about files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Which files are wanted.
+    pub selection: MediaSelection,
+    /// What becomes of them.
+    pub mode: MediaMode,
+    /// What changes within this time is one publication.
+    pub publish_every: Duration,
+}
+
+impl Policy {
+    /// What it asks for, in words, so that a change of it can be seen.
+    pub fn describe(&self) -> String {
+        let kinds: Vec<_> = self.selection.kinds.iter().map(|kind| kind.name()).collect();
+        let size = self
+            .selection
+            .max_size
+            .map_or("any size".to_owned(), |max| format!("at most {max} bytes"));
+        format!("{:?} {} of {size}", self.mode, kinds.join(","))
     }
 }
 

@@ -141,6 +141,23 @@ impl Month {
     }
 }
 
+/// Months count from the year 0, so that they sort as numbers do.
+impl Month {
+    /// Its number.
+    pub fn number(self) -> u32 {
+        u32::try_from(self.year * 12).expect("no message is older than the calendar")
+            + u32::from(self.month)
+            - 1
+    }
+
+    /// The month with a number.
+    pub fn from_number(number: u32) -> Option<Self> {
+        let year = i32::try_from(number / 12).ok()?;
+        let month = u8::try_from(number % 12 + 1).ok()?;
+        Some(Self { year, month })
+    }
+}
+
 impl fmt::Display for Month {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:04}-{:02}", self.year, self.month)
@@ -172,5 +189,7 @@ mod tests {
         assert_eq!(month.start().to_string(), "2025-12-01T00:00:00Z");
         assert_eq!(month.end().to_string(), "2026-01-01T00:00:00Z");
         assert_eq!(month.end().month().to_string(), "2026-01");
+        assert_eq!(Month::from_number(month.number()), Some(month));
+        assert_eq!(month.end().month().number(), month.number() + 1);
     }
 }

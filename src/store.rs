@@ -1,0 +1,105 @@
+//! The catalogue: what is known, what is to be done, and what was published.
+//!
+//! Persistence is the only writer; everybody may read. A change is applied whole or not at all, and changes that are
+//! committed together see each other. Nothing here knows of time, but through arguments, or of other ports.
+
+mod kv;
+mod sled;
+mod memory;
+#[cfg(test)]
+mod kv_contract;
+mod table;
+mod tables;
+mod tally;
+mod record;
+mod crawl;
+mod work;
+mod links;
+mod publication;
+mod change;
+
+use std::sync::Arc;
+
+pub use self::{
+    change::{Change, Commit, Context},
+    crawl::{
+        HistoryWanted, PageRead, PlaceSeen, PlacesLost, SessionMoved, Started, Surveyed,
+        ThreadsListed,
+    },
+    kv::{Kv, KvError, Rows, Writes},
+    links::{LinkDue, LinksRefreshed},
+    memory::MemoryKv,
+    publication::{Month, MonthEntry, Published, PublishedMonth},
+    record::{Deleted, Observed},
+    sled::SledKv,
+    table::Txn,
+    tables::{
+        Dirty, GuildRow, IndexRow, ParkedMessage, PlaceRow, PublicationRow, SessionRow, ShardRef,
+        ShardsRow, StartsRow,
+    },
+    tally::{Tallies, Tally},
+    work::{AvatarCopied, Claim, Claimed, Failed, Looked, ParkedJob, Stored, SweepDone, Task},
+};
+
+/// What there may be to do once a change is durable. Losing one is harmless: workers reread their queues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Hint {
+    /// Files to be copied.
+    Download,
+    /// Files to be looked at.
+    Thumbnail,
+    /// Links to be made new.
+    Refresh,
+    /// Months to be published.
+    Publish,
+    /// Places of which nothing is known yet.
+    Survey,
+}
+
+/// Reads the catalogue. Calls block for as long as a disk does, so they belong on a blocking thread.
+#[derive(Clone, Debug)]
+pub struct Store {
+    kv: Arc<dyn Kv>,
+}
+
+/// Why the catalogue did not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The store below failed.
+    #[error(transparent)]
+    Kv(#[from] KvError),
+    /// A row can't be read.
+    #[error("the store is damaged: table {table}: {reason}")]
+    Corrupt {
+        /// Which table.
+        table: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A row was written by a newer version of this program.
+    #[error(
+        "STATE_DIR was written by a newer bowerbird (table {table}, form {version}): run that version, or newer"
+    )]
+    TooNew {
+        /// Which table.
+        table: &'static str,
+        /// The form it has.
+        version: u8,
+    },
+}
+
+impl Store {
+    /// A catalogue over a key-value store.
+    pub fn new(kv: Arc<dyn Kv>) -> Self {
+        Self { kv }
+    }
+
+    /// Bytes on disk.
+    pub fn size_on_disk(&self) -> Result<u64, StoreError> {
+        Ok(self.kv.size_on_disk()?)
+    }
+
+    fn source(&self) -> &dyn Kv {
+        &*self.kv
+    }
+}

@@ -1,0 +1,195 @@
+//! Changes to the catalogue, and how several become one commit.
+
+use std::{
+    collections::BTreeSet,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use super::{
+    AvatarCopied, Claim, Claimed, Deleted, Failed, Hint, HistoryWanted, LinksRefreshed, Looked,
+    Observed, PageRead, PlaceSeen, PlacesLost, Published, SessionMoved, Started, Store, StoreError,
+    Stored, Surveyed, SweepDone, ThreadsListed, Txn,
+    work::{retry_parked, sweep},
+};
+use crate::domain::{selection::Policy, time::Timestamp};
+
+/// What happened, to be written down.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// Messages were seen live.
+    Observed(Observed),
+    /// Messages were deleted on Discord.
+    Deleted(Deleted),
+    /// The channels of a server were listed.
+    Surveyed(Surveyed),
+    /// A channel or thread was seen.
+    PlaceSeen(PlaceSeen),
+    /// Channels or threads are gone.
+    PlacesLost(PlacesLost),
+    /// Archived threads were listed.
+    ThreadsListed(ThreadsListed),
+    /// A page of history was read.
+    PageRead(PageRead),
+    /// History was asked for.
+    HistoryWanted(HistoryWanted),
+    /// A gateway session moved on.
+    SessionMoved(SessionMoved),
+    /// The service was started.
+    Started(Started),
+    /// A file is in the bucket.
+    Stored(Stored),
+    /// A file was looked at.
+    Looked(Looked),
+    /// A job failed.
+    Failed(Failed),
+    /// Somebody's picture was copied.
+    AvatarCopied(AvatarCopied),
+    /// Links were made new.
+    LinksRefreshed(LinksRefreshed),
+    /// A publication is in the bucket.
+    Published(Box<Published>),
+    /// Jobs that were put aside are to be tried again.
+    RetryParked,
+}
+
+/// What a change may need besides itself.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// When it is written down.
+    pub now: Timestamp,
+    /// What is wanted.
+    pub policy: Arc<Policy>,
+}
+
+impl Context {
+    /// When a change of now is to be published at the latest.
+    pub fn publish_by(&self) -> Timestamp {
+        self.now.after(self.policy.publish_every)
+    }
+}
+
+impl Change {
+    fn apply(&self, txn: &mut Txn<'_>, context: &Context) -> Result<(), StoreError> {
+        match self {
+            Self::Observed(change) => change.apply(txn, context),
+            Self::Deleted(change) => change.apply(txn, context),
+            Self::Surveyed(change) => change.apply(txn, context),
+            Self::PlaceSeen(change) => change.apply(txn),
+            Self::PlacesLost(change) => change.apply(txn, context),
+            Self::ThreadsListed(change) => change.apply(txn),
+            Self::PageRead(change) => change.apply(txn, context),
+            Self::HistoryWanted(change) => change.apply(txn),
+            Self::SessionMoved(change) => {
+                change.apply(txn);
+                Ok(())
+            }
+            Self::Started(Started) => Started::apply(txn, context),
+            Self::Stored(change) => change.apply(txn, context),
+            Self::Looked(change) => change.apply(txn, context),
+            Self::Failed(change) => change.apply(txn, context),
+            Self::AvatarCopied(change) => change.apply(txn),
+            Self::LinksRefreshed(change) => change.apply(txn, context),
+            Self::Published(change) => change.apply(txn),
+            Self::RetryParked => retry_parked(txn),
+        }
+    }
+}
+
+/// Changes on their way to one commit. Dropping it forgets them.
+#[derive(Debug)]
+pub struct Commit<'a> {
+    store: &'a Store,
+    txn: Txn<'a>,
+    context: Context,
+}
+
+impl Store {
+    /// Begins a commit.
+    pub fn begin(&self, context: Context) -> Commit<'_> {
+        Commit { store: self, txn: Txn::new(self.source()), context }
+    }
+}
+
+impl Commit<'_> {
+    /// Adds a change, whole or not at all.
+    pub fn add(&mut self, change: &Change) -> Result<(), StoreError> {
+        self.attempt(|txn, context| change.apply(txn, context))
+    }
+
+    /// Hands out jobs.
+    pub fn claim(&mut self, claim: &Claim) -> Result<Vec<Claimed>, StoreError> {
+        self.attempt(|txn, context| claim.apply(txn, context))
+    }
+
+    /// Goes through some more entries, when other files are wanted than before.
+    pub fn sweep(&mut self) -> Result<SweepDone, StoreError> {
+        self.attempt(sweep)
+    }
+
+    /// Makes all of it durable, and tells what there may be to do now.
+    pub fn finish(self) -> Result<BTreeSet<Hint>, StoreError> {
+        let (writes, hints) = self.txn.into_settled();
+        if !writes.is_empty() {
+            self.store.source().commit(&writes)?;
+            self.store.source().flush()?;
+        }
+        Ok(hints)
+    }
+
+    fn attempt<T>(
+        &mut self,
+        apply: impl FnOnce(&mut Txn<'_>, &Context) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let applied = catch_unwind(AssertUnwindSafe(|| apply(&mut self.txn, &self.context)));
+        match applied {
+            Ok(Ok(answer)) => {
+                self.txn.settle();
+                Ok(answer)
+            }
+            Ok(Err(error)) => {
+                self.txn.undo();
+                Err(error)
+            }
+            Err(panic) => {
+                self.txn.undo();
+                std::panic::resume_unwind(panic)
+            }
+        }
+    }
+}
+
+/// Each change is a thing of its own.
+macro_rules! from_changes {
+    ($($change:ident),+ $(,)?) => {$(
+        impl From<$change> for Change {
+            fn from(change: $change) -> Self {
+                Self::$change(change)
+            }
+        }
+    )+};
+}
+
+from_changes!(
+    Observed,
+    Deleted,
+    Surveyed,
+    PlaceSeen,
+    PlacesLost,
+    ThreadsListed,
+    PageRead,
+    HistoryWanted,
+    SessionMoved,
+    Started,
+    Stored,
+    Looked,
+    Failed,
+    AvatarCopied,
+    LinksRefreshed,
+);
+
+impl From<Published> for Change {
+    fn from(change: Published) -> Self {
+        Self::Published(Box::new(change))
+    }
+}

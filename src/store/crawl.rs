@@ -1,0 +1,278 @@
+//! Places, what was read of them, and the sessions in which we listen.
+
+use super::{
+    Context, Store, StoreError, Tally,
+    record::observe,
+    table::Txn,
+    tables::{GUILDS, PLACES, SESSIONS, STARTS},
+    tables::{GuildRow, PlaceRow, SessionRow, StartsRow},
+    tally::count,
+};
+use crate::domain::{
+    coverage::{EXTRACTOR, Span},
+    id::{ChannelId, GuildId, MessageId},
+    job::Lane,
+    message::Message,
+    place::{Access, Archived, Place, Survey},
+    time::Timestamp,
+};
+
+/// A message found in history this soon after it was posted is as urgent as one that was seen live.
+const STILL_LIVE: std::time::Duration = std::time::Duration::from_mins(15);
+
+/// How many starts are remembered: more than the start-up backoff looks at.
+const STARTS_KEPT: usize = 20;
+
+/// The channels of a server were listed.
+#[derive(Clone, Debug)]
+pub struct Surveyed {
+    /// What was found.
+    pub survey: Survey,
+}
+
+/// A channel or thread was seen.
+#[derive(Clone, Debug)]
+pub struct PlaceSeen {
+    /// As it is now.
+    pub place: Place,
+}
+
+/// Channels or threads are gone.
+#[derive(Clone, Debug)]
+pub struct PlacesLost {
+    /// Which.
+    pub places: Vec<ChannelId>,
+}
+
+/// The archived threads of a channel were listed completely, down to the listing before.
+#[derive(Clone, Debug)]
+pub struct ThreadsListed {
+    /// Of which channel.
+    pub channel: ChannelId,
+    /// Which of them.
+    pub which: Archived,
+    /// The latest archive time that was seen.
+    pub until: Timestamp,
+}
+
+/// A page of history was read.
+#[derive(Clone, Debug)]
+pub struct PageRead {
+    /// Of which place.
+    pub place: ChannelId,
+    /// What is now known to be read completely; none when the page proves nothing.
+    pub span: Option<Span>,
+    /// What was found.
+    pub messages: Vec<Message>,
+    /// A message that was there.
+    pub anchor: Option<MessageId>,
+    /// When Discord answered.
+    pub answered_at: Timestamp,
+}
+
+/// Somebody asked for the history of a server. It stays asked for until it is read.
+#[derive(Clone, Debug)]
+pub struct HistoryWanted {
+    /// Of which server.
+    pub guild: GuildId,
+    /// From which message on.
+    pub from: MessageId,
+}
+
+/// Everything that a gateway session sent up to some event is durable.
+#[derive(Clone, Debug)]
+pub struct SessionMoved {
+    /// Of which shard.
+    pub shard: u32,
+    /// Where it stands; none when it can't be resumed.
+    pub session: Option<SessionRow>,
+}
+
+/// The service was started.
+#[derive(Clone, Copy, Debug)]
+pub struct Started;
+
+impl Surveyed {
+    pub(super) fn apply(&self, txn: &mut Txn<'_>, context: &Context) -> Result<(), StoreError> {
+        let Survey { guild, channels, answered_at } = &self.survey;
+        let old = GUILDS.get(txn, &guild.id)?;
+        let row = GuildRow {
+            name: guild.name.clone(),
+            icon: guild.icon.clone(),
+            watch_from: old
+                .as_ref()
+                .map_or_else(|| MessageId::at(*answered_at), |old| old.watch_from),
+            history_from: old.as_ref().and_then(|old| old.history_from),
+            surveyed_at: *answered_at,
+        };
+        if old.as_ref() != Some(&row) {
+            GUILDS.put(txn, &guild.id, &row);
+        }
+        for place in channels {
+            see(txn, place.clone())?;
+        }
+        // Only channels are listed here, so only channels can be missing.
+        for (id, row) in PLACES.all(txn)? {
+            let listed = row.place.kind.is_thread() || channels.iter().any(|place| place.id == id);
+            if row.place.guild == guild.id && !listed {
+                miss(txn, id, row, context.now);
+            }
+        }
+        self.inherit(txn)
+    }
+
+    /// What may be done in a thread follows from its channel.
+    fn inherit(&self, txn: &mut Txn<'_>) -> Result<(), StoreError> {
+        for (id, mut row) in PLACES.all(txn)? {
+            let parent = row.place.parent.and_then(|parent| {
+                self.survey
+                    .channels
+                    .iter()
+                    .find(|place| row.place.kind.is_thread() && place.id == parent)
+            });
+            let Some(parent) = parent else { continue };
+            let access = match parent.access {
+                Access::Readable => row.place.access,
+                denied => denied,
+            };
+            let public = row.place.public && parent.public;
+            if (access, public) != (row.place.access, row.place.public) {
+                row.place.access = access;
+                row.place.public = public;
+                PLACES.put(txn, &id, &row);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl PlaceSeen {
+    pub(super) fn apply(&self, txn: &mut Txn<'_>) -> Result<(), StoreError> {
+        see(txn, self.place.clone())
+    }
+}
+
+impl PlacesLost {
+    pub(super) fn apply(&self, txn: &mut Txn<'_>, context: &Context) -> Result<(), StoreError> {
+        for id in &self.places {
+            if let Some(row) = PLACES.get(txn, id)? {
+                miss(txn, *id, row, context.now);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl ThreadsListed {
+    pub(super) fn apply(&self, txn: &mut Txn<'_>) -> Result<(), StoreError> {
+        let Some(mut row) = PLACES.get(txn, &self.channel)? else { return Ok(()) };
+        let until = match self.which {
+            Archived::Public => &mut row.public_threads_until,
+            Archived::Private => &mut row.private_threads_until,
+        };
+        if until.is_none_or(|until| until < self.until) {
+            *until = Some(self.until);
+            PLACES.put(txn, &self.channel, &row);
+        }
+        Ok(())
+    }
+}
+
+impl PageRead {
+    pub(super) fn apply(&self, txn: &mut Txn<'_>, context: &Context) -> Result<(), StoreError> {
+        for message in &self.messages {
+            let fresh = self.answered_at.since(message.id.created_at()) < STILL_LIVE;
+            let lane = if fresh { Lane::Live } else { Lane::History };
+            observe(txn, context, message, lane)?;
+        }
+        // In one commit with what was found, and only once all of it is recorded.
+        let Some(mut row) = PLACES.get(txn, &self.place)? else { return Ok(()) };
+        let read = self.messages.len();
+        if let Some(span) = self.span {
+            row.coverage.add(span, EXTRACTOR);
+        }
+        row.anchor = self.anchor.or(row.anchor);
+        row.messages_read += u64::try_from(read).unwrap_or(u64::MAX);
+        PLACES.put(txn, &self.place, &row);
+        count(txn, Tally::MessagesRead, i64::try_from(read).unwrap_or(i64::MAX))
+    }
+}
+
+impl HistoryWanted {
+    pub(super) fn apply(&self, txn: &mut Txn<'_>) -> Result<(), StoreError> {
+        let Some(mut row) = GUILDS.get(txn, &self.guild)? else { return Ok(()) };
+        let from = row.history_from.map_or(self.from, |from| from.min(self.from));
+        if row.history_from != Some(from) {
+            row.history_from = Some(from);
+            GUILDS.put(txn, &self.guild, &row);
+        }
+        Ok(())
+    }
+}
+
+impl SessionMoved {
+    pub(super) fn apply(&self, txn: &mut Txn<'_>) {
+        match &self.session {
+            Some(session) => SESSIONS.put(txn, &self.shard, session),
+            None => SESSIONS.delete(txn, &self.shard),
+        }
+    }
+}
+
+impl Started {
+    pub(super) fn apply(txn: &mut Txn<'_>, context: &Context) -> Result<(), StoreError> {
+        let mut starts = STARTS.get(txn, &())?.unwrap_or_default();
+        starts.at.push(context.now);
+        let old = starts.at.len().saturating_sub(STARTS_KEPT);
+        starts.at.drain(..old);
+        STARTS.put(txn, &(), &starts);
+        Ok(())
+    }
+}
+
+/// A place as it is now; what was read of it stays.
+fn see(txn: &mut Txn<'_>, place: Place) -> Result<(), StoreError> {
+    let old = PLACES.get(txn, &place.id)?;
+    let mut row = old.clone().unwrap_or_else(|| PlaceRow::new(place.clone()));
+    let newest = place.last_message.max(row.place.last_message);
+    row.place = Place { last_message: newest, ..place };
+    row.missing_since = None;
+    if old.as_ref() != Some(&row) {
+        PLACES.put(txn, &row.place.id, &row);
+    }
+    Ok(())
+}
+
+fn miss(txn: &mut Txn<'_>, id: ChannelId, mut row: PlaceRow, now: Timestamp) {
+    if row.missing_since.is_none() {
+        row.missing_since = Some(now);
+        PLACES.put(txn, &id, &row);
+    }
+}
+
+impl Store {
+    /// All servers.
+    pub fn guilds(&self) -> Result<Vec<(GuildId, GuildRow)>, StoreError> {
+        GUILDS.all(&self.source())
+    }
+
+    /// All places: they are read into memory, since there are thousands of them and not millions.
+    pub fn places(&self) -> Result<Vec<PlaceRow>, StoreError> {
+        Ok(PLACES.all(&self.source())?.into_iter().map(|(_, row)| row).collect())
+    }
+
+    /// One place.
+    pub fn place(&self, id: ChannelId) -> Result<Option<PlaceRow>, StoreError> {
+        PLACES.get(&self.source(), &id)
+    }
+
+    /// The session of a shard.
+    pub fn session(&self, shard: u32) -> Result<Option<SessionRow>, StoreError> {
+        SESSIONS.get(&self.source(), &shard)
+    }
+
+    /// When the service was started lately.
+    pub fn starts(&self) -> Result<StartsRow, StoreError> {
+        Ok(STARTS.get(&self.source(), &())?.unwrap_or_default())
+    }
+}

@@ -1,0 +1,94 @@
+//! The key-value port in memory, for tests: what was not flushed is gone after a crash.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard},
+};
+
+use super::kv::{Kv, KvError, Rows, Writes};
+
+/// A store that forgets what was not flushed.
+#[derive(Debug, Default)]
+pub struct MemoryKv {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    visible: BTreeMap<Vec<u8>, Vec<u8>>,
+    durable: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+impl MemoryKv {
+    /// What a crash of the machine does: everything since the last flush is lost.
+    pub fn crash(&self) {
+        let mut state = self.state();
+        state.visible = state.durable.clone();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no holder of this lock panics")
+    }
+}
+
+impl Kv for MemoryKv {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, KvError> {
+        Ok(self.state().visible.get(key).cloned())
+    }
+
+    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Rows, KvError> {
+        if from >= to {
+            return Ok(Rows::new());
+        }
+        let range = from.to_vec()..to.to_vec();
+        let state = self.state();
+        let rows = state.visible.range(range).take(limit);
+        Ok(rows.map(|(key, value)| (key.clone(), value.clone())).collect())
+    }
+
+    fn commit(&self, writes: &Writes) -> Result<(), KvError> {
+        let mut state = self.state();
+        for (key, value) in writes {
+            match value {
+                Some(value) => state.visible.insert(key.clone(), value.clone()),
+                None => state.visible.remove(key),
+            };
+        }
+        Ok(())
+    }
+
+    fn flush(&self) -> Result<(), KvError> {
+        let mut state = self.state();
+        state.durable = state.visible.clone();
+        Ok(())
+    }
+
+    fn size_on_disk(&self) -> Result<u64, KvError> {
+        let state = self.state();
+        let bytes: usize = state.durable.iter().map(|(key, value)| key.len() + value.len()).sum();
+        Ok(u64::try_from(bytes).expect("memory is smaller than that"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::kv_contract;
+
+    #[test]
+    fn it_keeps_the_contract() {
+        kv_contract::check(&MemoryKv::default());
+    }
+
+    #[test]
+    fn a_crash_takes_what_was_not_flushed() {
+        let kv = MemoryKv::default();
+        kv.commit(&Writes::from([(b"a".to_vec(), Some(b"1".to_vec()))])).unwrap();
+        kv.flush().unwrap();
+        kv.commit(&Writes::from([(b"a".to_vec(), None), (b"b".to_vec(), Some(b"2".to_vec()))]))
+            .unwrap();
+        kv.crash();
+        assert_eq!(kv.get(b"a").unwrap(), Some(b"1".to_vec()));
+        assert_eq!(kv.get(b"b").unwrap(), None);
+    }
+}

@@ -1,0 +1,216 @@
+//! What of the catalogue is published, and what has changed since.
+
+use super::{
+    Hint, Store, StoreError,
+    table::Txn,
+    tables::{
+        CONTENTS, DIRTY, ENTRIES, GARBAGE, INDEXES, PEOPLE, PEOPLE_CHANGED, POSTS, PUBLICATION,
+        SHARDS,
+    },
+    tables::{Dirty, IndexRow, PublicationRow, ShardsRow},
+};
+use crate::domain::{
+    entry::{Content, Entry, EntryKey, EntryState, Person, Post},
+    id::{AttachmentId, ChannelId, MessageId, UserId},
+    time::{self, Timestamp},
+};
+
+/// How many months one look at what has changed returns; the rest comes with the next.
+const MONTHS_AT_ONCE: usize = 256;
+
+/// A month of a channel: the unit in which the page's data is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Month {
+    /// The channel, with its threads.
+    pub root: ChannelId,
+    /// The month.
+    pub month: time::Month,
+}
+
+/// All that is to be known of an entry to show it.
+#[derive(Clone, Debug)]
+pub struct MonthEntry {
+    /// Which it is.
+    pub key: EntryKey,
+    /// What it has in common with others of its message.
+    pub post: Post,
+    /// The file.
+    pub entry: Entry,
+    /// Its bytes, where they are in the bucket.
+    pub content: Option<Content>,
+}
+
+/// A month as it was published.
+#[derive(Clone, Debug)]
+pub struct PublishedMonth {
+    /// Which.
+    pub month: Month,
+    /// Its state when it was read, so that later changes are not forgotten.
+    pub seen: Dirty,
+    /// What is in the bucket now.
+    pub shards: ShardsRow,
+}
+
+/// A publication is in the bucket.
+#[derive(Clone, Debug)]
+pub struct Published {
+    /// The root of it.
+    pub publication: PublicationRow,
+    /// The months that were written.
+    pub months: Vec<PublishedMonth>,
+    /// The indexes that were written.
+    pub indexes: Vec<(ChannelId, IndexRow)>,
+    /// The people whose changes are in it.
+    pub people: Vec<UserId>,
+    /// Objects that nothing names any more, and when they may go.
+    pub garbage: Vec<(Timestamp, String)>,
+    /// Objects that are gone.
+    pub swept: Vec<(Timestamp, String)>,
+}
+
+impl Published {
+    pub(super) fn apply(&self, txn: &mut Txn<'_>) -> Result<(), StoreError> {
+        for PublishedMonth { month, seen, shards } in &self.months {
+            let key = (month.root, month.month.number());
+            if shards.shards.is_empty() {
+                SHARDS.delete(txn, &key);
+            } else {
+                SHARDS.put(txn, &key, shards);
+            }
+            if DIRTY.get(txn, &key)?.is_some_and(|now| now.changes == seen.changes) {
+                DIRTY.delete(txn, &key);
+            }
+        }
+        for (channel, index) in &self.indexes {
+            INDEXES.put(txn, channel, index);
+        }
+        for person in &self.people {
+            PEOPLE_CHANGED.delete(txn, person);
+        }
+        for (at, path) in &self.garbage {
+            GARBAGE.put(txn, &(*at, path.clone()), &());
+        }
+        for (at, path) in &self.swept {
+            GARBAGE.delete(txn, &(*at, path.clone()));
+        }
+        PUBLICATION.put(txn, &(), &self.publication);
+        Ok(())
+    }
+}
+
+/// Says that the month of a message is to be published again.
+pub(super) fn mark_changed(
+    txn: &mut Txn<'_>,
+    root: ChannelId,
+    message: MessageId,
+    by: Timestamp,
+) -> Result<(), StoreError> {
+    let key = (root, message.created_at().month().number());
+    let dirty = match DIRTY.get(txn, &key)? {
+        Some(old) => Dirty { by: old.by.min(by), changes: old.changes + 1 },
+        None => Dirty { by, changes: 1 },
+    };
+    DIRTY.put(txn, &key, &dirty);
+    txn.hint(Hint::Publish);
+    Ok(())
+}
+
+impl Store {
+    /// The months that changed, each with its state.
+    pub fn changed_months(&self) -> Result<Vec<(Month, Dirty)>, StoreError> {
+        let rows = DIRTY.after(&self.source(), None, MONTHS_AT_ONCE)?;
+        let month = |number| time::Month::from_number(number);
+        Ok(rows
+            .into_iter()
+            .filter_map(|((root, number), dirty)| {
+                Some((Month { root, month: month(number)? }, dirty))
+            })
+            .collect())
+    }
+
+    /// People whose name or picture changed.
+    pub fn changed_people(&self, limit: usize) -> Result<Vec<UserId>, StoreError> {
+        Ok(PEOPLE_CHANGED
+            .after(&self.source(), None, limit)?
+            .into_iter()
+            .map(|(id, ())| id)
+            .collect())
+    }
+
+    /// The entries of a month, oldest first, hidden and unwanted ones included.
+    pub fn month_entries(&self, month: Month) -> Result<Vec<MonthEntry>, StoreError> {
+        let source = self.source();
+        let first = |time| EntryKey {
+            root: month.root,
+            message: MessageId::at(time),
+            item: AttachmentId(0),
+        };
+        let rows = ENTRIES.between(
+            &source,
+            &first(month.month.start()),
+            &first(month.month.end()),
+            usize::MAX,
+        )?;
+        let mut entries = Vec::with_capacity(rows.len());
+        let mut last_post: Option<(MessageId, Post)> = None;
+        for (key, entry) in rows {
+            let post = match &last_post {
+                Some((message, post)) if *message == key.message => Some(post.clone()),
+                _ => POSTS.get(&source, &key.message)?,
+            };
+            let Some(post) = post else { continue };
+            last_post = Some((key.message, post.clone()));
+            let content = match entry.state {
+                EntryState::Stored(sha256) => CONTENTS.get(&source, &sha256)?,
+                _ => None,
+            };
+            entries.push(MonthEntry { key, post, entry, content });
+        }
+        Ok(entries)
+    }
+
+    /// The shards that are published of a month.
+    pub fn published_shards(&self, month: Month) -> Result<ShardsRow, StoreError> {
+        Ok(SHARDS.get(&self.source(), &(month.root, month.month.number()))?.unwrap_or_default())
+    }
+
+    /// The shards that are published of a channel, newest month first.
+    pub fn channel_shards(&self, root: ChannelId) -> Result<Vec<(Month, ShardsRow)>, StoreError> {
+        let rows = SHARDS.below(&self.source(), &root, usize::MAX)?;
+        let months = rows.into_iter().rev().filter_map(|((root, number), row)| {
+            Some((Month { root, month: time::Month::from_number(number)? }, row))
+        });
+        Ok(months.collect())
+    }
+
+    /// The published indexes.
+    pub fn indexes(&self) -> Result<Vec<(ChannelId, IndexRow)>, StoreError> {
+        INDEXES.all(&self.source())
+    }
+
+    /// The last publication.
+    pub fn publication(&self) -> Result<Option<PublicationRow>, StoreError> {
+        PUBLICATION.get(&self.source(), &())
+    }
+
+    /// Objects that may go by now.
+    pub fn garbage(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, String)>, StoreError> {
+        let end = now.after(std::time::Duration::from_millis(1));
+        let rows = GARBAGE.between(&self.source(), &Timestamp::from_millis(0), &end, limit)?;
+        Ok(rows.into_iter().map(|(key, ())| key).collect())
+    }
+
+    /// Everybody who posted something.
+    pub fn people(&self) -> Result<Vec<(UserId, Person)>, StoreError> {
+        PEOPLE.all(&self.source())
+    }
+
+    /// Somebody who posted something.
+    pub fn person(&self, id: UserId) -> Result<Option<Person>, StoreError> {
+        PEOPLE.get(&self.source(), &id)
+    }
+}

@@ -1,0 +1,479 @@
+//! Typed tables over the key-value port, and the transaction in which they are written.
+//!
+//! A row starts with the version of its form, so that every form ever released can be read for ever.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    marker::PhantomData,
+};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{
+    Hint, StoreError,
+    kv::{Kv, KvError, Rows, Writes},
+};
+use crate::domain::{
+    entry::{EntryKey, Sha256},
+    id::{AttachmentId, ChannelId, GuildId, MessageId, UserId},
+    job::{Queue, Rank, Subject, entry_bytes, entry_from_bytes},
+    time::Timestamp,
+};
+
+/// A value that is stored as a row.
+pub(super) trait Row: Serialize + DeserializeOwned {
+    /// The version of its form, raised with every change of it.
+    const VERSION: u8 = 1;
+}
+
+/// A key whose bytes sort as it does.
+pub(super) trait Key: Sized {
+    fn write(&self, out: &mut Vec<u8>);
+    /// Takes itself off the front.
+    fn read(bytes: &mut &[u8]) -> Option<Self>;
+}
+
+/// Rows of one kind.
+pub(super) struct Table<K, V> {
+    prefix: u8,
+    name: &'static str,
+    types: PhantomData<fn() -> (K, V)>,
+}
+
+/// What can be read: the store itself, or a transaction with its own writes on top.
+pub(super) trait Source {
+    fn get_raw(&self, key: &[u8]) -> Result<Option<Vec<u8>>, KvError>;
+    fn scan_raw(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Rows, KvError>;
+}
+
+impl<K: Key, V: Row> Table<K, V> {
+    pub(super) const fn new(prefix: u8, name: &'static str) -> Self {
+        Self { prefix, name, types: PhantomData }
+    }
+
+    pub(super) fn get(&self, source: &impl Source, key: &K) -> Result<Option<V>, StoreError> {
+        source.get_raw(&self.key(key))?.map(|row| self.decode(&row)).transpose()
+    }
+
+    pub(super) fn contains(&self, source: &impl Source, key: &K) -> Result<bool, StoreError> {
+        Ok(source.get_raw(&self.key(key))?.is_some())
+    }
+
+    pub(super) fn put(&self, txn: &mut Txn<'_>, key: &K, value: &V) {
+        txn.writes.insert(self.key(key), Some(Self::encode(value)));
+    }
+
+    pub(super) fn delete(&self, txn: &mut Txn<'_>, key: &K) {
+        txn.writes.insert(self.key(key), None);
+    }
+
+    /// At most `limit` rows of those whose key begins with `prefix`, in the order of keys.
+    pub(super) fn below<P: Key>(
+        &self,
+        source: &impl Source,
+        prefix: &P,
+        limit: usize,
+    ) -> Result<Vec<(K, V)>, StoreError> {
+        let mut from = vec![self.prefix];
+        prefix.write(&mut from);
+        let to = successor(&from);
+        self.rows(&source.scan_raw(&from, &to, limit)?)
+    }
+
+    /// At most `limit` rows from one key on and below another; the keys may be beginnings of keys.
+    pub(super) fn between<P: Key>(
+        &self,
+        source: &impl Source,
+        from: &P,
+        to: &P,
+        limit: usize,
+    ) -> Result<Vec<(K, V)>, StoreError> {
+        let bytes = |key: &P| {
+            let mut bytes = vec![self.prefix];
+            key.write(&mut bytes);
+            bytes
+        };
+        self.rows(&source.scan_raw(&bytes(from), &bytes(to), limit)?)
+    }
+
+    /// At most `limit` rows after a key, or from the first.
+    pub(super) fn after(
+        &self,
+        source: &impl Source,
+        key: Option<&K>,
+        limit: usize,
+    ) -> Result<Vec<(K, V)>, StoreError> {
+        let from = key.map_or_else(
+            || vec![self.prefix],
+            |key| {
+                let mut from = self.key(key);
+                from.push(0);
+                from
+            },
+        );
+        self.rows(&source.scan_raw(&from, &[self.prefix + 1], limit)?)
+    }
+
+    /// Every row. Only for tables that stay small.
+    pub(super) fn all(&self, source: &impl Source) -> Result<Vec<(K, V)>, StoreError> {
+        self.after(source, None, usize::MAX)
+    }
+
+    fn rows(&self, rows: &Rows) -> Result<Vec<(K, V)>, StoreError> {
+        rows.iter()
+            .map(|(key, value)| {
+                let key = K::read(&mut &key[1..]).ok_or(StoreError::Corrupt {
+                    table: self.name,
+                    reason: "a key can't be read".to_owned(),
+                })?;
+                Ok((key, self.decode(value)?))
+            })
+            .collect()
+    }
+
+    fn key(&self, key: &K) -> Vec<u8> {
+        let mut bytes = vec![self.prefix];
+        key.write(&mut bytes);
+        bytes
+    }
+
+    fn encode(value: &V) -> Vec<u8> {
+        postcard::to_extend(value, vec![V::VERSION])
+            .expect("rows are plain data, which postcard always writes")
+    }
+
+    fn decode(&self, row: &[u8]) -> Result<V, StoreError> {
+        let corrupt = |reason: String| StoreError::Corrupt { table: self.name, reason };
+        let (version, body) =
+            row.split_first().ok_or_else(|| corrupt("an empty row".to_owned()))?;
+        if *version != V::VERSION {
+            return Err(StoreError::TooNew { table: self.name, version: *version });
+        }
+        postcard::from_bytes(body).map_err(|error| corrupt(error.to_string()))
+    }
+}
+
+/// The first key that does not begin with `prefix`.
+fn successor(prefix: &[u8]) -> Vec<u8> {
+    let mut bytes = prefix.to_vec();
+    while let Some(last) = bytes.pop() {
+        if last < u8::MAX {
+            bytes.push(last + 1);
+            return bytes;
+        }
+    }
+    unreachable!("the table's own byte is never the highest")
+}
+
+/// Writes that become visible together. Reads see them already.
+#[derive(Debug)]
+pub struct Txn<'a> {
+    kv: &'a dyn Kv,
+    /// By the changes before this one.
+    settled: Writes,
+    settled_hints: BTreeSet<Hint>,
+    /// By this change, which may yet fail.
+    writes: Writes,
+    hints: BTreeSet<Hint>,
+}
+
+impl<'a> Txn<'a> {
+    pub(super) fn new(kv: &'a dyn Kv) -> Self {
+        Self {
+            kv,
+            settled: Writes::new(),
+            settled_hints: BTreeSet::new(),
+            writes: Writes::new(),
+            hints: BTreeSet::new(),
+        }
+    }
+
+    /// Says that there is work of some sort, once this is durable.
+    pub(super) fn hint(&mut self, hint: Hint) {
+        self.hints.insert(hint);
+    }
+
+    /// Keeps what the last change wrote.
+    pub(super) fn settle(&mut self) {
+        self.settled.append(&mut self.writes);
+        self.settled_hints.append(&mut self.hints);
+    }
+
+    /// Forgets what the last change wrote.
+    pub(super) fn undo(&mut self) {
+        self.writes.clear();
+        self.hints.clear();
+    }
+
+    /// Everything that was kept.
+    pub(super) fn into_settled(self) -> (Writes, BTreeSet<Hint>) {
+        (self.settled, self.settled_hints)
+    }
+
+    fn layered(&self, from: &[u8], to: &[u8]) -> Writes {
+        let range = || from.to_vec()..to.to_vec();
+        let layers = self.settled.range(range()).chain(self.writes.range(range()));
+        layers.map(|(key, value)| (key.clone(), value.clone())).collect()
+    }
+}
+
+impl Source for Txn<'_> {
+    fn get_raw(&self, key: &[u8]) -> Result<Option<Vec<u8>>, KvError> {
+        match self.writes.get(key).or_else(|| self.settled.get(key)) {
+            Some(written) => Ok(written.clone()),
+            None => self.kv.get(key),
+        }
+    }
+
+    fn scan_raw(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Rows, KvError> {
+        if from >= to {
+            return Ok(Rows::new());
+        }
+        let written = self.layered(from, to);
+        let deleted = written.values().filter(|value| value.is_none()).count();
+        let stored = self.kv.scan(from, to, limit.saturating_add(deleted))?;
+        let mut rows: BTreeMap<_, _> = stored.into_iter().collect();
+        for (key, value) in written {
+            match value {
+                Some(value) => rows.insert(key, value),
+                None => rows.remove(&key),
+            };
+        }
+        Ok(rows.into_iter().take(limit).collect())
+    }
+}
+
+impl Source for &dyn Kv {
+    fn get_raw(&self, key: &[u8]) -> Result<Option<Vec<u8>>, KvError> {
+        self.get(key)
+    }
+
+    fn scan_raw(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Rows, KvError> {
+        self.scan(from, to, limit)
+    }
+}
+
+/// A row whose key says it all.
+impl Row for () {}
+
+fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
+    let (taken, rest) = bytes.split_first_chunk::<N>()?;
+    *bytes = rest;
+    Some(*taken)
+}
+
+impl Key for () {
+    fn write(&self, _: &mut Vec<u8>) {}
+
+    fn read(_: &mut &[u8]) -> Option<Self> {
+        Some(())
+    }
+}
+
+impl Key for u8 {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(*self);
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        take::<1>(bytes).map(|[byte]| byte)
+    }
+}
+
+impl Key for u32 {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend(self.to_be_bytes());
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        take(bytes).map(Self::from_be_bytes)
+    }
+}
+
+impl Key for Timestamp {
+    fn write(&self, out: &mut Vec<u8>) {
+        // Times before 1970 do not occur, and would sort last.
+        out.extend(self.as_millis().to_be_bytes());
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        take(bytes).map(|bytes| Self::from_millis(i64::from_be_bytes(bytes)))
+    }
+}
+
+impl Key for EntryKey {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend(entry_bytes(*self));
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        take::<24>(bytes).and_then(|bytes| entry_from_bytes(&bytes))
+    }
+}
+
+impl Key for Sha256 {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend(self.0);
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        take(bytes).map(Self)
+    }
+}
+
+impl Key for Queue {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(*self as u8);
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        let [number] = take(bytes)?;
+        Self::ALL.into_iter().find(|queue| *queue as u8 == number)
+    }
+}
+
+impl Key for Rank {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend(self.to_bytes());
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        take(bytes).and_then(Self::from_bytes)
+    }
+}
+
+/// A subject's length differs, so it stands last in a key.
+impl Key for Subject {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend(self.to_bytes());
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        let subject = Self::from_bytes(bytes);
+        *bytes = &[];
+        subject
+    }
+}
+
+/// Text stands last in a key too.
+impl Key for String {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend(self.as_bytes());
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        let text = Self::from_utf8(bytes.to_vec()).ok();
+        *bytes = &[];
+        text
+    }
+}
+
+impl<A: Key, B: Key> Key for (A, B) {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.0.write(out);
+        self.1.write(out);
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        Some((A::read(bytes)?, B::read(bytes)?))
+    }
+}
+
+impl<A: Key, B: Key, C: Key> Key for (A, B, C) {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.0.write(out);
+        self.1.write(out);
+        self.2.write(out);
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        Some((A::read(bytes)?, B::read(bytes)?, C::read(bytes)?))
+    }
+}
+
+/// Ids sort as numbers do.
+macro_rules! id_keys {
+    ($($id:ident),+) => {$(
+        impl Key for $id {
+            fn write(&self, out: &mut Vec<u8>) {
+                out.extend(self.0.to_be_bytes());
+            }
+
+            fn read(bytes: &mut &[u8]) -> Option<Self> {
+                take(bytes).map(|bytes| Self(u64::from_be_bytes(bytes)))
+            }
+        }
+    )+};
+}
+
+id_keys!(AttachmentId, ChannelId, GuildId, MessageId, UserId);
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::store::memory::MemoryKv;
+
+    impl Row for u64 {}
+
+    const NUMBERS: Table<(u8, u32), u64> = Table::new(7, "numbers");
+
+    fn keys(rows: Vec<((u8, u32), u64)>) -> Vec<(u8, u32)> {
+        rows.into_iter().map(|(key, _)| key).collect()
+    }
+
+    #[test]
+    fn a_transaction_reads_its_own_writes_over_what_is_stored() {
+        let kv = MemoryKv::default();
+        let mut txn = Txn::new(&kv);
+        for number in 0..6 {
+            NUMBERS.put(&mut txn, &(1, number), &u64::from(number));
+        }
+        txn.settle();
+        kv.commit(&txn.into_settled().0).unwrap();
+
+        let mut txn = Txn::new(&kv);
+        NUMBERS.delete(&mut txn, &(1, 0));
+        txn.settle();
+        NUMBERS.put(&mut txn, &(1, 1), &77);
+        txn.undo();
+        assert_eq!(NUMBERS.get(&txn, &(1, 1)).unwrap(), Some(1));
+        NUMBERS.delete(&mut txn, &(1, 3));
+        NUMBERS.put(&mut txn, &(1, 9), &9);
+        NUMBERS.put(&mut txn, &(2, 1), &1);
+        assert_eq!(NUMBERS.get(&txn, &(1, 3)).unwrap(), None);
+        assert_eq!(NUMBERS.get(&txn, &(1, 9)).unwrap(), Some(9));
+        assert_eq!(keys(NUMBERS.below(&txn, &1_u8, 3).unwrap()), [(1, 1), (1, 2), (1, 4)]);
+        assert_eq!(keys(NUMBERS.below(&txn, &1_u8, 99).unwrap()).len(), 5);
+        assert_eq!(keys(NUMBERS.after(&txn, Some(&(1, 5)), 99).unwrap()), [(1, 9), (2, 1)]);
+        assert_eq!(
+            keys(NUMBERS.between(&txn, &(1_u8, 2_u32), &(1, 5), 99).unwrap()),
+            [(1, 2), (1, 4)]
+        );
+        assert_eq!(NUMBERS.get(&(&kv as &dyn Kv), &(1, 3)).unwrap(), Some(3));
+    }
+
+    #[test]
+    fn a_row_of_another_version_is_refused() {
+        let kv = MemoryKv::default();
+        kv.commit(&Writes::from([(vec![7, 1, 0, 0, 0, 1], Some(vec![200, 1]))])).unwrap();
+        let read = NUMBERS.get(&(&kv as &dyn Kv), &(1, 1));
+        assert!(matches!(read, Err(StoreError::TooNew { version: 200, .. })), "{read:?}");
+    }
+
+    #[test]
+    fn the_successor_of_a_prefix_ends_it() {
+        assert_eq!(successor(&[7, 1]), [7, 2]);
+        assert_eq!(successor(&[7, 255, 255]), [8]);
+    }
+
+    proptest! {
+        #[test]
+        fn composite_keys_survive_bytes_and_sort(a: (u8, u32), b: (u8, u32)) {
+            let bytes = |key: &(u8, u32)| { let mut out = Vec::new(); key.write(&mut out); out };
+            prop_assert_eq!(<(u8, u32)>::read(&mut bytes(&a).as_slice()), Some(a));
+            prop_assert_eq!(a.cmp(&b), bytes(&a).cmp(&bytes(&b)));
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! Every table of the catalogue: what identifies a row, and what is in it.
+//!
+//! A table's number is on disk for ever; a new table takes a new one.
+
+use serde::{Deserialize, Serialize};
+
+use super::table::{Row, Table};
+use crate::domain::{
+    coverage::Coverage,
+    entry::{Content, Entry, EntryKey, Person, Post, Sha256},
+    id::{ChannelId, GuildId, MessageId, UserId},
+    job::{Job, Queue, Rank, Subject},
+    place::Place,
+    time::Timestamp,
+};
+
+/// The month of a channel: the unit that is published.
+pub(super) type MonthKey = (ChannelId, u32);
+
+pub(super) const GUILDS: Table<GuildId, GuildRow> = Table::new(1, "guilds");
+pub(super) const PLACES: Table<ChannelId, PlaceRow> = Table::new(2, "places");
+pub(super) const POSTS: Table<MessageId, Post> = Table::new(3, "posts");
+/// Raw messages, compressed. Apart from the posts, because nothing but a wiser extractor reads them.
+pub(super) const RAW: Table<MessageId, RawRow> = Table::new(4, "raw messages");
+pub(super) const ENTRIES: Table<EntryKey, Entry> = Table::new(5, "entries");
+pub(super) const TOMBSTONES: Table<MessageId, Tombstone> = Table::new(6, "tombstones");
+pub(super) const PEOPLE: Table<UserId, Person> = Table::new(7, "people");
+pub(super) const CONTENTS: Table<Sha256, Content> = Table::new(8, "contents");
+/// Who shares which bytes.
+pub(super) const USES: Table<(Sha256, EntryKey), ()> = Table::new(9, "uses");
+pub(super) const JOBS: Table<(Queue, Subject), Job> = Table::new(10, "jobs");
+pub(super) const READY: Table<(Queue, Rank, Subject), ()> = Table::new(11, "ready jobs");
+pub(super) const DELAYED: Table<(Queue, Timestamp, Subject), ()> = Table::new(12, "delayed jobs");
+pub(super) const PARKED: Table<(Queue, Subject), ()> = Table::new(13, "parked jobs");
+/// Links by the time at which they are to be made new.
+pub(super) const RENEWALS: Table<(Timestamp, EntryKey), ()> = Table::new(14, "renewals");
+pub(super) const DIRTY: Table<MonthKey, Dirty> = Table::new(15, "changed months");
+pub(super) const SHARDS: Table<MonthKey, ShardsRow> = Table::new(16, "published shards");
+pub(super) const INDEXES: Table<ChannelId, IndexRow> = Table::new(17, "published indexes");
+pub(super) const PUBLICATION: Table<(), PublicationRow> = Table::new(18, "publication");
+/// Objects that nothing names any more, by the time at which they may go.
+pub(super) const GARBAGE: Table<(Timestamp, String), ()> = Table::new(19, "garbage");
+pub(super) const SESSIONS: Table<u32, SessionRow> = Table::new(20, "gateway sessions");
+pub(super) const STARTS: Table<(), StartsRow> = Table::new(21, "starts");
+pub(super) const TALLIES: Table<u8, i64> = Table::new(22, "tallies");
+pub(super) const POLICY: Table<(), PolicyRow> = Table::new(23, "policy");
+/// People whose picture or name the page does not show yet.
+pub(super) const PEOPLE_CHANGED: Table<UserId, ()> = Table::new(24, "changed people");
+/// Messages that could not be recorded, as they came, with what went wrong.
+pub(super) const PARKED_MESSAGES: Table<MessageId, ParkedMessage> =
+    Table::new(25, "parked messages");
+
+/// A server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuildRow {
+    /// Its name.
+    pub name: String,
+    /// The hash in the address of its icon.
+    pub icon: Option<String>,
+    /// The first message we watch for, when nobody asks for history: what was posted after the first start.
+    pub watch_from: MessageId,
+    /// From where history was asked for; it stays asked for until it is read.
+    pub history_from: Option<MessageId>,
+    /// When its channels were listed last.
+    pub surveyed_at: Timestamp,
+}
+
+impl GuildRow {
+    /// The first message that is wanted.
+    pub fn wanted_from(&self) -> MessageId {
+        self.history_from.map_or(self.watch_from, |from| from.min(self.watch_from))
+    }
+}
+
+/// A channel or thread, and what was read of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlaceRow {
+    /// As last seen.
+    pub place: Place,
+    /// What was read from history.
+    pub coverage: Coverage,
+    /// A message that was there when last read: a page without it is not believed to be the end.
+    pub anchor: Option<MessageId>,
+    /// Up to which archive time its public archived threads were listed completely.
+    pub public_threads_until: Option<Timestamp>,
+    /// The same for the private ones.
+    pub private_threads_until: Option<Timestamp>,
+    /// Since when Discord no longer lists it.
+    pub missing_since: Option<Timestamp>,
+    /// How many messages were read.
+    pub messages_read: u64,
+}
+
+impl PlaceRow {
+    pub(super) fn new(place: Place) -> Self {
+        Self {
+            place,
+            coverage: Coverage::default(),
+            anchor: None,
+            public_threads_until: None,
+            private_threads_until: None,
+            missing_since: None,
+            messages_read: 0,
+        }
+    }
+}
+
+/// A message as Discord sent it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct RawRow {
+    /// zstd over JSON.
+    pub(super) compressed: Vec<u8>,
+}
+
+/// A message that was deleted on Discord.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Tombstone {
+    /// When we heard of it.
+    pub(super) at: Timestamp,
+    /// Where it stood.
+    pub(super) channel: ChannelId,
+}
+
+/// A month whose published shards are no longer true.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dirty {
+    /// When it is to be published at the latest.
+    pub by: Timestamp,
+    /// Counts the changes, so that one made while publishing is not forgotten.
+    pub changes: u64,
+}
+
+/// The shards of a month.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardsRow {
+    /// Newest first.
+    pub shards: Vec<ShardRef>,
+}
+
+/// A published shard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardRef {
+    /// Its name in the bucket.
+    pub path: String,
+    /// How many entries it holds.
+    pub count: u64,
+    /// The bytes of the files it names.
+    pub bytes: u64,
+    /// When its newest entry was posted.
+    pub newest: Timestamp,
+    /// When its oldest entry was posted.
+    pub oldest: Timestamp,
+    /// How many entries are in each thread, and in the channel itself.
+    pub per_channel: Vec<(ChannelId, u64)>,
+    /// Who posted in it.
+    pub people: Vec<UserId>,
+}
+
+/// A published index of a channel.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IndexRow {
+    /// Its name in the bucket; none while the channel has no entries.
+    pub path: Option<String>,
+    /// How many entries it leads to.
+    pub entries: u64,
+    /// The bytes of the files it leads to.
+    pub bytes: u64,
+    /// When the newest entry was posted.
+    pub newest: Option<Timestamp>,
+}
+
+/// The last publication.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublicationRow {
+    /// Counts publications.
+    pub generation: u64,
+    /// The bucket's own generation of the manifest.
+    pub object_generation: Option<u64>,
+    /// The name of the file of people.
+    pub users: Option<String>,
+    /// The hash of the manifest without its time, so that an unchanged one is not written again.
+    pub content: Option<[u8; 32]>,
+    /// The hash of the page's files.
+    pub page: Option<[u8; 32]>,
+    /// When it was made.
+    pub at: Timestamp,
+}
+
+/// A session with Discord's gateway.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionRow {
+    /// Its id.
+    pub id: String,
+    /// Where it is resumed.
+    pub resume_url: String,
+    /// The last event of which everything is durable.
+    pub sequence: u64,
+    /// How many shards there were; with another number it can't be resumed.
+    pub shards: u32,
+}
+
+/// When this service was started lately.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StartsRow {
+    /// Oldest first.
+    pub at: Vec<Timestamp>,
+}
+
+/// Which files were wanted when jobs were last made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct PolicyRow {
+    /// The policy in words.
+    pub(super) text: String,
+    /// How far the entries were gone through for it; none when all were.
+    pub(super) swept_to: Option<EntryKey>,
+    /// Whether all were.
+    pub(super) swept: bool,
+}
+
+/// A message that could not be recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParkedMessage {
+    /// Where it stands.
+    pub channel: ChannelId,
+    /// What went wrong.
+    pub why: String,
+    /// zstd over JSON.
+    pub compressed: Vec<u8>,
+}
+
+/// Rows in their first form.
+macro_rules! first_form {
+    ($($row:ty),+ $(,)?) => {$( impl Row for $row {} )+};
+}
+
+first_form!(
+    GuildRow,
+    PlaceRow,
+    Post,
+    RawRow,
+    Entry,
+    Tombstone,
+    Person,
+    Content,
+    Job,
+    Dirty,
+    ShardsRow,
+    IndexRow,
+    PublicationRow,
+    SessionRow,
+    StartsRow,
+    i64,
+    PolicyRow,
+    ParkedMessage,
+);

@@ -1,0 +1,87 @@
+//! Running counts, so that nobody has to walk a table to learn how long it is.
+
+use super::{
+    Store, StoreError,
+    table::{Source, Txn},
+    tables::TALLIES,
+};
+use crate::domain::job::{JobState, Queue};
+
+/// What is counted. A number is on disk for ever; a new count takes a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Tally {
+    /// Messages read from history.
+    MessagesRead = 1,
+    /// Files seen, wanted or not.
+    Entries = 2,
+    /// Files whose bytes are in the bucket.
+    Stored = 3,
+    /// Their bytes, as Discord counts them; shared content counts each time.
+    StoredBytes = 4,
+    /// Files that Discord no longer has.
+    Gone = 5,
+    /// Messages deleted on Discord.
+    Deleted = 6,
+    /// Downloads that are waiting.
+    DownloadsWaiting = 7,
+    /// Downloads that were put aside.
+    DownloadsParked = 8,
+    /// Looks that are waiting.
+    ThumbnailsWaiting = 9,
+    /// Looks that were put aside.
+    ThumbnailsParked = 10,
+    /// Stills made.
+    Stills = 11,
+    /// Links kept alive.
+    Links = 12,
+    /// Bytes waiting to be downloaded.
+    BytesWaiting = 13,
+    /// Messages seen live.
+    MessagesLive = 14,
+}
+
+impl Tally {
+    /// The count that a job in this state belongs to.
+    pub(super) const fn of_job(queue: Queue, state: &JobState) -> Self {
+        match (queue, state) {
+            (Queue::Download, JobState::Parked { .. }) => Self::DownloadsParked,
+            (Queue::Download, _) => Self::DownloadsWaiting,
+            (Queue::Thumbnail, JobState::Parked { .. }) => Self::ThumbnailsParked,
+            (Queue::Thumbnail, _) => Self::ThumbnailsWaiting,
+        }
+    }
+}
+
+/// All counts at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tallies(Vec<(u8, i64)>);
+
+impl Tallies {
+    /// One of them.
+    pub fn get(&self, tally: Tally) -> u64 {
+        let found = self.0.iter().find(|(number, _)| *number == tally as u8);
+        found.map_or(0, |(_, count)| u64::try_from(*count).unwrap_or(0))
+    }
+}
+
+impl Store {
+    /// All counts.
+    pub fn tallies(&self) -> Result<Tallies, StoreError> {
+        TALLIES.all(&self.source()).map(Tallies)
+    }
+}
+
+pub(super) fn count(txn: &mut Txn<'_>, tally: Tally, change: i64) -> Result<(), StoreError> {
+    if change == 0 {
+        return Ok(());
+    }
+    let key = tally as u8;
+    let before = read(txn, key)?;
+    TALLIES.put(txn, &key, &(before + change));
+    Ok(())
+}
+
+fn read(source: &impl Source, key: u8) -> Result<i64, StoreError> {
+    Ok(TALLIES.get(source, &key)?.unwrap_or(0))
+}
