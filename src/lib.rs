@@ -1,7 +1,10 @@
 //! Archives the media of a Discord server into a bucket with a page to browse it.
 
+pub mod actors;
 pub mod clock;
 pub mod discord;
 pub mod cdn;
+pub mod spool;
+pub mod bucket;
 pub mod store;
 pub mod domain;
