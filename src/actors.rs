@@ -1,0 +1,34 @@
+//! Who sends what to whom.
+//!
+//! ```text
+//!  Discord gateway ─▶ Gateway ──┐ Record(Observed, Deleted, PlaceSeen, SessionMoved)
+//!                       │ Touched
+//!                       ▼       ├──────────────────▶ Persistence ─▶ store
+//!  Discord REST ◀──▶ Backfill ──┘ Record(PageRead, …)    ▲  │ Wake
+//!                                                        │  ▼
+//!                     Record(Stored · Looked · LinksRefreshed · Published · Failed), Claim
+//!                        ┌────────────┬──────────────────┴──────┬──────────────┐
+//!                     Download     Thumbnail                 Refresh       Publisher
+//!                   CDN→spool→bucket  ffmpeg→bucket         signed links   shards→manifest→bucket
+//! ```
+//!
+//! Everybody awaits Persistence; Persistence awaits nobody and wakes with `try_send`; Gateway's own loop awaits
+//! nothing but the gateway. So waiting requests form no cycle.
+//!
+//! A [`Wake`] says "look, there is work" and may be lost: everybody rereads the store on a timer too.
+
+pub mod supervisor;
+pub mod persistence;
+pub mod worker;
+
+use actix::prelude::*;
+
+/// There may be something to do. Losing this is harmless.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Wake;
+
+/// Take no new work; answer when what was begun has ended.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Drain;

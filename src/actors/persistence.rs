@@ -1,0 +1,303 @@
+//! The only writer of the store. Its answer means: durable.
+//!
+//! Everybody sends it what happened; it wakes those for whom there is work then. While one commit is being flushed,
+//! requests gather for the next, so a flush is paid once for all that came in meanwhile.
+//!
+//! A crash here loses nothing: requests that were not answered are sent again by those who wait for them, and doing
+//! a change twice is doing it once.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use actix::prelude::*;
+use tokio::sync::{oneshot, watch};
+use tracing::{error, warn};
+
+use super::{Drain, Wake, supervisor::Supervisor};
+use crate::{
+    clock::Clock,
+    domain::{
+        job::{Queue, Subject},
+        retry::jittered,
+        selection::Policy,
+    },
+    store::{
+        Change, Claim, Claimed, Commit, Context as Moment, Hint, Store, StoreError, SweepDone,
+    },
+};
+
+/// Those who wait for an answer are few: seven actors with some tasks each.
+pub const MAILBOX: usize = 64;
+
+/// The most requests that share a commit: a bound on how long the first of them waits.
+const GROUP: usize = 128;
+
+/// The first pause before a request is sent again, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
+
+/// Write down what happened. The answer means that it is durable.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), PersistenceError>")]
+pub struct Record(pub Arc<Vec<Change>>);
+
+/// Hand out jobs, each with its attempt counted.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Vec<Claimed>, PersistenceError>")]
+pub struct ClaimJobs(pub Claim);
+
+/// Go through some more entries, when other files are wanted than before.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<SweepDone, PersistenceError>")]
+pub struct Sweep;
+
+/// Why a request was not done.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum PersistenceError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(Arc<StoreError>),
+    /// The writer died on the way: send it again.
+    #[error("the writer was interrupted")]
+    Interrupted,
+}
+
+/// Writes the store.
+pub struct Persistence {
+    store: Store,
+    policy: Arc<Policy>,
+    clock: Clock,
+    supervisor: Supervisor,
+    wakes: BTreeMap<Hint, Recipient<Wake>>,
+    commits: watch::Sender<u64>,
+    waiting: VecDeque<Request>,
+    committing: bool,
+}
+
+/// What [`Persistence`] needs to live, and to live again.
+pub struct Parts {
+    /// What it writes.
+    pub store: Store,
+    /// What is wanted.
+    pub policy: Arc<Policy>,
+    /// Tells when a change is written down.
+    pub clock: Clock,
+    /// Hears of a store that can't be read any more.
+    pub supervisor: Supervisor,
+    /// Who is woken by which hint.
+    pub wakes: BTreeMap<Hint, Recipient<Wake>>,
+    /// Counts commits, for those who wait for a state of the store.
+    pub commits: watch::Sender<u64>,
+}
+
+enum Request {
+    Record(Arc<Vec<Change>>, oneshot::Sender<Result<(), PersistenceError>>),
+    Claim(Claim, oneshot::Sender<Result<Vec<Claimed>, PersistenceError>>),
+    Sweep(oneshot::Sender<Result<SweepDone, PersistenceError>>),
+}
+
+impl Persistence {
+    /// A writer over these parts.
+    pub fn new(parts: Parts) -> Self {
+        let Parts { store, policy, clock, supervisor, wakes, commits } = parts;
+        let waiting = VecDeque::new();
+        Self { store, policy, clock, supervisor, wakes, commits, waiting, committing: false }
+    }
+
+    fn enqueue<T: 'static>(
+        &mut self,
+        ctx: &mut Context<Self>,
+        request: impl FnOnce(oneshot::Sender<Result<T, PersistenceError>>) -> Request,
+    ) -> ResponseFuture<Result<T, PersistenceError>> {
+        let (reply, answer) = oneshot::channel();
+        self.waiting.push_back(request(reply));
+        self.commit(ctx);
+        Box::pin(async move { answer.await.unwrap_or(Err(PersistenceError::Interrupted)) })
+    }
+
+    /// Commits what waits, unless a commit is under way: then its end calls this again.
+    fn commit(&mut self, ctx: &mut Context<Self>) {
+        if self.committing || self.waiting.is_empty() {
+            return;
+        }
+        self.committing = true;
+        let group: Vec<_> = self.waiting.drain(..self.waiting.len().min(GROUP)).collect();
+        let store = self.store.clone();
+        let moment = Moment { now: self.clock.now(), policy: Arc::clone(&self.policy) };
+        let work = tokio::task::spawn_blocking(move || commit_group(&store, moment, group));
+        ctx.spawn(work.into_actor(self).map(|done, this, ctx| {
+            this.committing = false;
+            match done {
+                Ok(hints) => this.committed(hints),
+                Err(died) => std::panic::resume_unwind(died.into_panic()),
+            }
+            this.commit(ctx);
+        }));
+    }
+
+    fn committed(&mut self, outcome: Result<BTreeSet<Hint>, PersistenceError>) {
+        match outcome {
+            Ok(hints) => {
+                for hint in hints {
+                    if let Some(worker) = self.wakes.get(&hint) {
+                        // A full mailbox holds a wake-up already.
+                        worker.try_send(Wake).ok();
+                    }
+                }
+                self.commits.send_modify(|commits| *commits += 1);
+            }
+            Err(PersistenceError::Store(error)) if is_hopeless(&error) => {
+                error!(%error, "the store can't be used any more");
+                self.supervisor.fail("persistence", error.to_string());
+            }
+            Err(error) => warn!(%error, "what happened could not be written down yet"),
+        }
+    }
+}
+
+impl Actor for Persistence {
+    type Context = Context<Self>;
+}
+
+impl Supervised for Persistence {
+    fn restarting(&mut self, _: &mut Self::Context) {
+        // Those whose requests are dropped here hear of it, and send them again.
+        self.waiting.clear();
+        self.committing = false;
+    }
+}
+
+impl Handler<Record> for Persistence {
+    type Result = ResponseFuture<Result<(), PersistenceError>>;
+
+    fn handle(&mut self, Record(changes): Record, ctx: &mut Self::Context) -> Self::Result {
+        self.enqueue(ctx, |reply| Request::Record(changes, reply))
+    }
+}
+
+impl Handler<ClaimJobs> for Persistence {
+    type Result = ResponseFuture<Result<Vec<Claimed>, PersistenceError>>;
+
+    fn handle(&mut self, ClaimJobs(claim): ClaimJobs, ctx: &mut Self::Context) -> Self::Result {
+        self.enqueue(ctx, |reply| Request::Claim(claim, reply))
+    }
+}
+
+impl Handler<Sweep> for Persistence {
+    type Result = ResponseFuture<Result<SweepDone, PersistenceError>>;
+
+    fn handle(&mut self, Sweep: Sweep, ctx: &mut Self::Context) -> Self::Result {
+        self.enqueue(ctx, Request::Sweep)
+    }
+}
+
+impl Handler<Drain> for Persistence {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, Drain: Drain, ctx: &mut Self::Context) -> Self::Result {
+        // Answered after everything that came before it.
+        let drained = self.enqueue(ctx, |reply| Request::Record(Arc::default(), reply));
+        Box::pin(async move { drop(drained.await) })
+    }
+}
+
+/// Tells one asker what came of it, once the commit is known to be durable or not.
+type Answer = Box<dyn FnOnce(Result<(), PersistenceError>)>;
+
+/// Applies each request, flushes once, and only then answers.
+fn commit_group(
+    store: &Store,
+    moment: Moment,
+    group: Vec<Request>,
+) -> Result<BTreeSet<Hint>, PersistenceError> {
+    let mut commit = store.begin(moment);
+    let answers: Vec<Answer> =
+        group.into_iter().map(|request| apply(&mut commit, request)).collect();
+    let outcome = commit.finish().map_err(|error| PersistenceError::Store(Arc::new(error)));
+    for answer in answers {
+        answer(outcome.as_ref().map(|_| ()).map_err(Clone::clone));
+    }
+    outcome
+}
+
+/// Applies a request to the commit.
+fn apply(commit: &mut Commit<'_>, request: Request) -> Answer {
+    match request {
+        Request::Record(changes, reply) => {
+            let added = changes.iter().try_for_each(|change| commit.add(change));
+            answer(added, reply)
+        }
+        Request::Claim(claim, reply) => answer(commit.claim(&claim), reply),
+        Request::Sweep(reply) => answer(commit.sweep(), reply),
+    }
+}
+
+fn answer<T: 'static>(
+    result: Result<T, StoreError>,
+    reply: oneshot::Sender<Result<T, PersistenceError>>,
+) -> Answer {
+    let result = result.map_err(|error| PersistenceError::Store(Arc::new(error)));
+    Box::new(move |durable| {
+        // Nobody waits any more when the asker died; it asks again when it lives again.
+        reply.send(durable.and(result)).ok();
+    })
+}
+
+/// Whether waiting can't help: somebody has to look.
+fn is_hopeless(error: &StoreError) -> bool {
+    matches!(error, StoreError::Corrupt { .. } | StoreError::TooNew { .. })
+}
+
+/// How others speak to [`Persistence`]: a request that is interrupted is sent again until it is done.
+#[derive(Clone)]
+pub struct Ledger {
+    record: Recipient<Record>,
+    claim: Recipient<ClaimJobs>,
+    sweep: Recipient<Sweep>,
+}
+
+impl Ledger {
+    /// Speaks to whoever takes these messages.
+    pub fn new(
+        record: Recipient<Record>,
+        claim: Recipient<ClaimJobs>,
+        sweep: Recipient<Sweep>,
+    ) -> Self {
+        Self { record, claim, sweep }
+    }
+
+    /// Returns when the changes are durable.
+    pub async fn record(&self, changes: impl IntoIterator<Item = Change>) {
+        let changes = Arc::new(changes.into_iter().collect::<Vec<_>>());
+        insist(|| self.record.send(Record(Arc::clone(&changes)))).await;
+    }
+
+    /// Takes jobs of a queue, but none of those that are busy.
+    pub async fn claim(&self, queue: Queue, limit: usize, busy: Vec<Subject>) -> Vec<Claimed> {
+        let claim = Claim { queue, limit, busy };
+        insist(|| self.claim.send(ClaimJobs(claim.clone()))).await
+    }
+
+    /// One step through the entries after other files are wanted than before.
+    pub async fn sweep(&self) -> SweepDone {
+        insist(|| self.sweep.send(Sweep)).await
+    }
+}
+
+/// Sends until it is done. A store that can't write now (a full disk) may be able to later, and one that never can
+/// ends the process.
+async fn insist<T, F>(mut send: impl FnMut() -> F) -> T
+where
+    F: Future<Output = Result<Result<T, PersistenceError>, MailboxError>>,
+{
+    let (mut pause, longest) = PAUSES;
+    loop {
+        if let Ok(Ok(answer)) = send().await {
+            return answer;
+        }
+        tokio::time::sleep(jittered(pause, rand::random())).await;
+        pause = (pause * 2).min(longest);
+    }
+}

@@ -1,0 +1,250 @@
+//! The shape that Download and Thumbnail share: claim from the store, work, report, park.
+//!
+//! An attempt is counted before it starts, and a claim is a guard that gives the job back when it is dropped. So a
+//! crash loses one attempt, and a job that kills its worker again and again is put aside by the count.
+//!
+//! Work runs on tokio's threads, not on the actors' one. A panic in it is raised again here, so that the supervisor
+//! sees it.
+
+use std::{
+    collections::BTreeSet,
+    fmt::Debug,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use actix::prelude::*;
+use async_trait::async_trait;
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinSet,
+    time::sleep,
+};
+use tracing::{info, warn};
+
+use super::{Drain, Wake, persistence::Ledger};
+use crate::{
+    clock::Clock,
+    domain::job::{Failure, Queue, Subject},
+    store::{Change, Claimed, Failed, Store},
+};
+
+/// One wake-up says as much as ten: the queue is in the store.
+pub const MAILBOX: usize = 1;
+
+/// How often the queue is looked at though nobody rang: a lost wake-up costs no more than this.
+const ROUND: Duration = Duration::from_secs(15);
+
+/// What a worker does with a job.
+#[async_trait]
+pub trait Work: Send + Sync + Debug + 'static {
+    /// The line of work.
+    const QUEUE: Queue;
+
+    /// Does the job. What comes of it is written down by the worker.
+    async fn perform(&self, job: &Claimed) -> Result<Change, Failure>;
+
+    /// Called after the outcome is durable, to clear up.
+    async fn settled(&self, _job: &Claimed) {}
+
+    /// Waits until there is room for another job, such as on the disk.
+    async fn room(&self) {}
+}
+
+/// Does the jobs of one queue, several at a time.
+pub struct Worker<W: Work> {
+    shop: Shop<W>,
+}
+
+/// What a [`Worker`] needs to live, and to live again.
+pub struct Parts<W: Work> {
+    /// What is done with a job.
+    pub work: Arc<W>,
+    /// How many jobs are done at a time.
+    pub limit: usize,
+    /// Where jobs come from and outcomes go.
+    pub ledger: Ledger,
+    /// Tells when the next delayed job is due.
+    pub store: Store,
+    /// Tells what that means.
+    pub clock: Clock,
+}
+
+struct Shop<W: Work> {
+    work: Arc<W>,
+    limit: usize,
+    ledger: Ledger,
+    store: Store,
+    clock: Clock,
+    busy: Busy,
+    bell: Arc<Notify>,
+    closing: watch::Sender<Closing>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Closing {
+    Open,
+    Asked,
+    Closed,
+}
+
+impl<W: Work> Clone for Shop<W> {
+    fn clone(&self) -> Self {
+        Self {
+            work: Arc::clone(&self.work),
+            limit: self.limit,
+            ledger: self.ledger.clone(),
+            store: self.store.clone(),
+            clock: self.clock,
+            busy: self.busy.clone(),
+            bell: Arc::clone(&self.bell),
+            closing: self.closing.clone(),
+        }
+    }
+}
+
+impl<W: Work> Worker<W> {
+    /// A worker over these parts.
+    pub fn new(parts: Parts<W>) -> Self {
+        let Parts { work, limit, ledger, store, clock } = parts;
+        let shop = Shop {
+            work,
+            limit,
+            ledger,
+            store,
+            clock,
+            busy: Busy::default(),
+            bell: Arc::default(),
+            closing: watch::Sender::new(Closing::Open),
+        };
+        Self { shop }
+    }
+}
+
+impl<W: Work> Actor for Worker<W> {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.spawn(run(self.shop.clone()).into_actor(self));
+    }
+}
+
+impl<W: Work> Supervised for Worker<W> {}
+
+impl<W: Work> Handler<Wake> for Worker<W> {
+    type Result = ();
+
+    fn handle(&mut self, Wake: Wake, _: &mut Self::Context) {
+        self.shop.bell.notify_one();
+    }
+}
+
+impl<W: Work> Handler<Drain> for Worker<W> {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, Drain: Drain, _: &mut Self::Context) -> Self::Result {
+        self.shop.closing.send_if_modified(|closing| {
+            let open = *closing == Closing::Open;
+            if open {
+                *closing = Closing::Asked;
+            }
+            open
+        });
+        self.shop.bell.notify_one();
+        let mut closing = self.shop.closing.subscribe();
+        Box::pin(async move {
+            // Fails only when the worker is gone, and then it is closed too.
+            closing.wait_for(|closing| *closing == Closing::Closed).await.ok();
+        })
+    }
+}
+
+/// Claims and does jobs until asked to close.
+async fn run<W: Work>(shop: Shop<W>) {
+    let mut jobs = JoinSet::new();
+    loop {
+        let open = *shop.closing.borrow() == Closing::Open;
+        let free = shop.limit.saturating_sub(jobs.len());
+        if open && free > 0 {
+            shop.work.room().await;
+            for claimed in shop.ledger.claim(W::QUEUE, free, shop.busy.subjects()).await {
+                let guard = shop.busy.take(claimed.subject);
+                jobs.spawn(do_job(shop.clone(), claimed, guard));
+            }
+        } else if !open && jobs.is_empty() {
+            shop.closing.send_replace(Closing::Closed);
+            return;
+        }
+        let pause = until_due(&shop).await;
+        tokio::select! {
+            Some(done) = jobs.join_next() => {
+                if let Err(died) = done {
+                    std::panic::resume_unwind(died.into_panic());
+                }
+            }
+            () = shop.bell.notified() => {}
+            () = sleep(pause) => {}
+        }
+    }
+}
+
+async fn do_job<W: Work>(shop: Shop<W>, job: Claimed, guard: Guard) {
+    let change = match shop.work.perform(&job).await {
+        Ok(change) => change,
+        Err(failure) => {
+            log_failure(W::QUEUE, &job, &failure);
+            Failed { queue: W::QUEUE, subject: job.subject, failure }.into()
+        }
+    };
+    shop.ledger.record([change]).await;
+    shop.work.settled(&job).await;
+    drop(guard);
+}
+
+fn log_failure(queue: Queue, job: &Claimed, failure: &Failure) {
+    let Claimed { subject, attempts, .. } = job;
+    match failure {
+        Failure::Postponed { why, .. } => info!(%queue, %subject, why, "postponed"),
+        Failure::DeadLink { why } => info!(%queue, %subject, why, "the link is dead"),
+        Failure::Retryable { why } => warn!(%queue, %subject, attempts, why, "to be tried again"),
+        Failure::Permanent { why } => warn!(%queue, %subject, why, "put aside"),
+    }
+}
+
+async fn until_due<W: Work>(shop: &Shop<W>) -> Duration {
+    let store = shop.store.clone();
+    let due = tokio::task::spawn_blocking(move || store.next_due(W::QUEUE)).await;
+    let due = due.ok().and_then(Result::ok).flatten();
+    due.map_or(ROUND, |due| due.since(shop.clock.now()).clamp(Duration::from_millis(50), ROUND))
+}
+
+/// The jobs that are being worked on.
+#[derive(Clone, Debug, Default)]
+struct Busy(Arc<Mutex<BTreeSet<Subject>>>);
+
+/// Gives its job back when it is dropped.
+struct Guard {
+    busy: Busy,
+    subject: Subject,
+}
+
+impl Busy {
+    fn take(&self, subject: Subject) -> Guard {
+        self.set().insert(subject);
+        Guard { busy: self.clone(), subject }
+    }
+
+    fn subjects(&self) -> Vec<Subject> {
+        self.set().iter().copied().collect()
+    }
+
+    fn set(&self) -> MutexGuard<'_, BTreeSet<Subject>> {
+        self.0.lock().expect("no holder of this lock panics")
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.busy.set().remove(&self.subject);
+    }
+}

@@ -1,0 +1,329 @@
+//! Files on their way from the CDN to the bucket: read once, hashed while they arrive, and kept until their last
+//! reader is done.
+//!
+//! Download writes here and Thumbnail reads. A crash leaves files behind: half ones are swept when the spool is
+//! opened, whole ones serve the reader that still waits for them.
+
+use std::{
+    collections::HashMap,
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use futures_util::StreamExt;
+use sha2::Digest;
+use tokio::{
+    fs::{self, File},
+    io::AsyncWriteExt,
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
+
+use crate::{
+    cdn::{CdnError, Download},
+    domain::entry::Sha256,
+};
+
+/// What files are called while they arrive.
+const ARRIVING: &str = "part";
+
+/// So many first bytes are kept to tell what a file is: the signatures that we know lie within them.
+const HEAD: usize = 512;
+
+/// Room in the spool is counted in steps of this size, so that a semaphore can count it.
+const UNIT: u64 = 64 * 1024;
+
+/// A folder with files on their way.
+#[derive(Clone, Debug)]
+pub struct Spool {
+    folder: PathBuf,
+    room: Arc<Semaphore>,
+    units: u32,
+    /// The room that each file takes up.
+    held: Arc<Mutex<HashMap<Sha256, Room>>>,
+}
+
+/// A file that arrived whole.
+#[derive(Debug)]
+pub struct Spooled {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it is.
+    pub sha256: Sha256,
+    /// The checksum that object stores use.
+    pub crc32c: u32,
+    /// Its length.
+    pub size: u64,
+    /// Its first bytes.
+    pub head: Vec<u8>,
+}
+
+/// Room in the spool, given back when dropped.
+#[derive(Debug)]
+pub struct Room(
+    #[expect(dead_code, reason = "held for what its drop does")] Vec<OwnedSemaphorePermit>,
+);
+
+/// Why a file did not arrive.
+#[derive(Debug, thiserror::Error)]
+pub enum SpoolError {
+    /// The CDN's fault, or the network's.
+    #[error(transparent)]
+    Cdn(#[from] CdnError),
+    /// The disk's fault.
+    #[error("the spool in STATE_DIR can't be written: {0}")]
+    Disk(#[from] io::Error),
+}
+
+impl Spool {
+    /// Opens a folder that may hold so many bytes, and removes what never arrived whole.
+    pub async fn open(folder: PathBuf, bound: u64) -> io::Result<Self> {
+        fs::create_dir_all(&folder).await?;
+        let mut files = fs::read_dir(&folder).await?;
+        while let Some(file) = files.next_entry().await? {
+            if file.path().extension().is_some_and(|extension| extension == ARRIVING) {
+                fs::remove_file(file.path()).await?;
+            }
+        }
+        let units = u32::try_from(bound.div_ceil(UNIT)).unwrap_or(u32::MAX).max(1);
+        let permits = usize::try_from(units).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        let room = Arc::new(Semaphore::new(permits));
+        let spool = Self { folder, room, units, held: Arc::default() };
+        for sha256 in spool.files().await? {
+            let size = fs::metadata(spool.path(sha256)).await?.len();
+            // More than fits is there only when the bound was lowered; then it is merely full.
+            if let Ok(permit) = Arc::clone(&spool.room).try_acquire_many_owned(spool.units_of(size))
+            {
+                spool.hold(sha256, Room(permit));
+            }
+        }
+        Ok(spool)
+    }
+
+    /// Waits until a file of this size fits. One larger than the whole spool waits for all of it.
+    pub async fn room_for(&self, size: u64) -> Room {
+        let permit = Arc::clone(&self.room).acquire_many_owned(self.units_of(size)).await;
+        Room(permit.expect("the semaphore is never closed"))
+    }
+
+    /// Reads a download to its end. `expected` is what Discord says of its length.
+    pub async fn receive(
+        &self,
+        download: Download,
+        expected: u64,
+        room: Room,
+    ) -> Result<Spooled, SpoolError> {
+        let path = self.folder.join(format!("{:032x}.{ARRIVING}", rand::random::<u128>()));
+        let arriving = Arriving { path, arrived: false };
+        let mut file = File::create(&arriving.path).await?;
+        let seen = read_through(download, expected, &mut file).await?;
+        file.flush().await?;
+        // The bucket may take the file over as it is, and then it must be on the disk.
+        file.sync_data().await?;
+        let path = self.path(seen.sha256);
+        fs::rename(&arriving.path, &path).await?;
+        arriving.arrived();
+        self.hold(seen.sha256, room);
+        let Seen { sha256, crc32c, size, head } = seen;
+        Ok(Spooled { path, sha256, crc32c, size, head })
+    }
+
+    /// Where a file is, when it is here.
+    pub async fn find(&self, sha256: Sha256) -> Option<PathBuf> {
+        let path = self.path(sha256);
+        fs::try_exists(&path).await.unwrap_or(false).then_some(path)
+    }
+
+    /// A new file for something that is read back from the bucket.
+    pub fn path(&self, sha256: Sha256) -> PathBuf {
+        self.folder.join(sha256.to_string())
+    }
+
+    /// Removes a file whose last reader is done.
+    pub async fn remove(&self, sha256: Sha256) -> io::Result<()> {
+        self.rooms().remove(&sha256);
+        match fs::remove_file(self.path(sha256)).await {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// The files that are here, for sweeping those that nobody waits for.
+    pub async fn files(&self) -> io::Result<Vec<Sha256>> {
+        let mut found = Vec::new();
+        let mut files = fs::read_dir(&self.folder).await?;
+        while let Some(file) = files.next_entry().await? {
+            found.extend(file.file_name().to_str().and_then(|name| name.parse::<Sha256>().ok()));
+        }
+        Ok(found)
+    }
+
+    fn units_of(&self, size: u64) -> u32 {
+        u32::try_from(size.div_ceil(UNIT)).unwrap_or(u32::MAX).clamp(1, self.units)
+    }
+
+    fn hold(&self, sha256: Sha256, room: Room) {
+        self.rooms().insert(sha256, room);
+    }
+
+    fn rooms(&self) -> MutexGuard<'_, HashMap<Sha256, Room>> {
+        self.held.lock().expect("no holder of this lock panics")
+    }
+}
+
+/// Removes a file that did not arrive whole.
+struct Arriving {
+    path: PathBuf,
+    arrived: bool,
+}
+
+impl Arriving {
+    fn arrived(mut self) {
+        self.arrived = true;
+    }
+}
+
+impl Drop for Arriving {
+    fn drop(&mut self) {
+        if !self.arrived {
+            remove_quietly(&self.path);
+        }
+    }
+}
+
+fn remove_quietly(path: &Path) {
+    // What can't be removed now is swept when the spool is opened.
+    std::fs::remove_file(path).ok();
+}
+
+struct Seen {
+    sha256: Sha256,
+    crc32c: u32,
+    size: u64,
+    head: Vec<u8>,
+}
+
+/// Writes what comes, hashes it, and believes it only when it is what was announced.
+async fn read_through(
+    mut download: Download,
+    expected: u64,
+    file: &mut File,
+) -> Result<Seen, SpoolError> {
+    if let Some(length) = download.length.filter(|length| *length != expected) {
+        return Err(damaged(format!("the CDN announces {length} bytes, Discord {expected}")).into());
+    }
+    let mut sha256 = sha2::Sha256::new();
+    let mut crc32c = 0;
+    let mut size: u64 = 0;
+    let mut head = Vec::with_capacity(HEAD);
+    while let Some(chunk) = download.body.next().await {
+        let chunk = chunk?;
+        size += u64::try_from(chunk.len()).expect("a chunk fits in memory");
+        if size > expected {
+            return Err(
+                damaged(format!("more than the {expected} bytes that Discord announces")).into()
+            );
+        }
+        sha256.update(&chunk);
+        crc32c = crc32c::crc32c_append(crc32c, &chunk);
+        head.extend_from_slice(&chunk[..chunk.len().min(HEAD - head.len())]);
+        file.write_all(&chunk).await?;
+    }
+    if size != expected {
+        return Err(damaged(format!("{size} of {expected} bytes")).into());
+    }
+    if let Some(announced) = download.crc32c.filter(|announced| *announced != crc32c) {
+        return Err(damaged(format!("checksum {crc32c:08x} instead of {announced:08x}")).into());
+    }
+    Ok(Seen { sha256: Sha256(sha256.finalize().into()), crc32c, size, head })
+}
+
+fn damaged(reason: String) -> CdnError {
+    CdnError::Damaged { reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    async fn spool() -> (tempfile::TempDir, Spool) {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::open(folder.path().join("spool"), 1 << 20).await.unwrap();
+        (folder, spool)
+    }
+
+    fn download(chunks: &[&'static str], length: Option<u64>, crc32c: Option<u32>) -> Download {
+        let chunks: Vec<_> =
+            chunks.iter().map(|chunk| Ok(Bytes::from_static(chunk.as_bytes()))).collect();
+        Download { length, crc32c, body: Box::pin(futures_util::stream::iter(chunks)) }
+    }
+
+    async fn files(spool: &Spool) -> usize {
+        std::fs::read_dir(&spool.folder).unwrap().count()
+    }
+
+    #[tokio::test]
+    async fn a_whole_file_is_kept_under_its_hash() {
+        let (_folder, spool) = spool().await;
+        let crc32c = crc32c::crc32c(b"abcdef");
+        let room = spool.room_for(6).await;
+        let spooled =
+            spool.receive(download(&["abc", "def"], Some(6), Some(crc32c)), 6, room).await.unwrap();
+        assert_eq!(
+            spooled.sha256.to_string(),
+            "bef57ec7f53a6d40beb640a780a639c83bc29ac8a9816f1fc6c5c6dcd93c4721"
+        );
+        assert_eq!(
+            (spooled.crc32c, spooled.size, spooled.head.as_slice()),
+            (crc32c, 6, b"abcdef".as_slice())
+        );
+        assert_eq!(spool.find(spooled.sha256).await, Some(spooled.path));
+        assert_eq!(spool.files().await.unwrap(), [spooled.sha256]);
+        spool.remove(spooled.sha256).await.unwrap();
+        spool.remove(spooled.sha256).await.unwrap();
+        assert_eq!(spool.find(spooled.sha256).await, None);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_the_announced_file_leaves_nothing() {
+        let (_folder, spool) = spool().await;
+        let cases = [
+            download(&["abc"], None, None),
+            download(&["abcdefg"], None, None),
+            download(&["abcdef"], Some(7), None),
+            download(&["abcdef"], Some(6), Some(1)),
+        ];
+        for case in cases {
+            let room = spool.room_for(6).await;
+            let result = spool.receive(case, 6, room).await;
+            assert!(matches!(result, Err(SpoolError::Cdn(CdnError::Damaged { .. }))), "{result:?}");
+            assert_eq!(files(&spool).await, 0);
+        }
+    }
+
+    #[tokio::test]
+    async fn opening_sweeps_what_never_arrived_and_keeps_what_did() {
+        let (_folder, spool) = spool().await;
+        let room = spool.room_for(0).await;
+        let spooled = spool.receive(download(&[], Some(0), None), 0, room).await.unwrap();
+        std::fs::write(spool.folder.join("0.part"), "half").unwrap();
+        let spool = Spool::open(spool.folder.clone(), 1).await.unwrap();
+        assert_eq!(spool.files().await.unwrap(), [spooled.sha256]);
+        assert_eq!(files(&spool).await, 1);
+    }
+
+    #[tokio::test]
+    async fn a_full_spool_makes_the_next_wait() {
+        let (_folder, spool) = spool().await;
+        let room = spool.room_for(1 << 20).await;
+        let first = spool.receive(download(&["a"], None, None), 1, room).await.unwrap();
+        let mut second = Box::pin(spool.room_for(1));
+        assert!(futures_util::poll!(&mut second).is_pending());
+        spool.remove(first.sha256).await.unwrap();
+        drop(second.await);
+        // Larger than the whole spool: gets all of it rather than nothing.
+        spool.room_for(1 << 40).await;
+    }
+}
