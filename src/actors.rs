@@ -20,6 +20,7 @@
 pub mod supervisor;
 pub mod persistence;
 pub mod worker;
+pub mod download;
 
 use actix::prelude::*;
 

@@ -60,9 +60,7 @@ pub struct Spooled {
 
 /// Room in the spool, given back when dropped.
 #[derive(Debug)]
-pub struct Room(
-    #[expect(dead_code, reason = "held for what its drop does")] Vec<OwnedSemaphorePermit>,
-);
+pub struct Room(#[expect(dead_code, reason = "held for what its drop does")] OwnedSemaphorePermit);
 
 /// Why a file did not arrive.
 #[derive(Debug, thiserror::Error)]

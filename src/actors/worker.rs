@@ -43,12 +43,6 @@ pub trait Work: Send + Sync + Debug + 'static {
 
     /// Does the job. What comes of it is written down by the worker.
     async fn perform(&self, job: &Claimed) -> Result<Change, Failure>;
-
-    /// Called after the outcome is durable, to clear up.
-    async fn settled(&self, _job: &Claimed) {}
-
-    /// Waits until there is room for another job, such as on the disk.
-    async fn room(&self) {}
 }
 
 /// Does the jobs of one queue, several at a time.
@@ -166,7 +160,6 @@ async fn run<W: Work>(shop: Shop<W>) {
         let open = *shop.closing.borrow() == Closing::Open;
         let free = shop.limit.saturating_sub(jobs.len());
         if open && free > 0 {
-            shop.work.room().await;
             for claimed in shop.ledger.claim(W::QUEUE, free, shop.busy.subjects()).await {
                 let guard = shop.busy.take(claimed.subject);
                 jobs.spawn(do_job(shop.clone(), claimed, guard));
@@ -197,7 +190,6 @@ async fn do_job<W: Work>(shop: Shop<W>, job: Claimed, guard: Guard) {
         }
     };
     shop.ledger.record([change]).await;
-    shop.work.settled(&job).await;
     drop(guard);
 }
 
