@@ -19,6 +19,7 @@
 
 pub mod supervisor;
 pub mod persistence;
+pub mod backfill;
 pub mod worker;
 pub mod download;
 

@@ -10,6 +10,7 @@ pub mod message;
 pub mod place;
 pub mod selection;
 pub mod coverage;
+pub mod crawl;
 pub mod entry;
 pub mod job;
 pub mod retry;

@@ -88,7 +88,7 @@ impl Copier {
             Ok(_) => {}
             // A crash between the object and the row left it there, or somebody posted the same file twice at once.
             Err(BucketError::PreconditionFailed { .. }) => {
-                self.check_there(&key, size, crc32c).await?
+                self.check_there(&key, size, crc32c).await?;
             }
             Err(error) => return Err(bucket_failure(&error)),
         }

@@ -1,0 +1,149 @@
+//! Reads one page of a place, and writes down what it holds and proves.
+//!
+//! A crash loses the page in flight: coverage grows only with what was found.
+
+use std::sync::Arc;
+
+use tracing::{debug, warn};
+
+use crate::{
+    actors::persistence::Ledger,
+    discord::{Cursor, Discord, DiscordError, MessagePage, PAGE},
+    domain::{
+        coverage::Span,
+        crawl::{Step, proven, proven_empty},
+        id::{ChannelId, MessageId},
+        message::Message,
+        place::{Access, Place},
+    },
+    store::{PageRead, PlaceRow, PlaceSeen, PlacesLost},
+};
+
+/// Reads pages.
+#[derive(Clone)]
+pub(super) struct Reader {
+    pub(super) discord: Arc<dyn Discord>,
+    pub(super) ledger: Ledger,
+}
+
+/// What came of a step.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// Coverage grew, or may have.
+    Read {
+        /// How many messages came.
+        messages: usize,
+    },
+    /// Nothing can be read there now, and nothing is believed of it.
+    Unreadable,
+    /// Discord is away, or the answer can't be believed: again later.
+    Later(DiscordError),
+    /// Nothing works until a person acts.
+    Fatal(DiscordError),
+}
+
+impl Reader {
+    /// Takes a step in a place.
+    pub(super) async fn take(&self, row: &PlaceRow, step: Step) -> Outcome {
+        match self.try_take(row, step).await {
+            Ok(outcome) => outcome,
+            Err(error) => self.refused(&row.place, error).await,
+        }
+    }
+
+    async fn try_take(&self, row: &PlaceRow, step: Step) -> Result<Outcome, DiscordError> {
+        let place = row.place.id;
+        let page = self.discord.messages(place, cursor(step), PAGE).await?;
+        if let Some(span) = span_of(step, &page) {
+            return Ok(self.keep(place, Some(span), page).await);
+        }
+        // Nothing came that lies in what was asked for. Is there nothing, or may we not see it?
+        if let Step::Below(hole) = step {
+            let anchored = Cursor::Before(hole.last.next().next());
+            let page = self.discord.messages(place, anchored, PAGE).await?;
+            if !page.messages.is_empty() {
+                let span = span_of(step, &page).or_else(|| proven_empty(step, page.answered_at));
+                return Ok(self.keep(place, span, page).await);
+            }
+        }
+        self.believe(row, step).await
+    }
+
+    /// An empty answer where nothing known can be shown beside it. Asking for a message tells whether we may read:
+    /// without permission the answer is "no", and "not there" otherwise.
+    async fn believe(&self, row: &PlaceRow, step: Step) -> Result<Outcome, DiscordError> {
+        let place = row.place.id;
+        let asked = row.anchor.unwrap_or_else(|| place.as_message());
+        let still_there = match self.discord.message(place, asked).await {
+            Ok(_) => true,
+            Err(DiscordError::NotFound { code }) if code != UNKNOWN_CHANNEL => false,
+            Err(error) => return Err(error),
+        };
+        let page = self.discord.messages(place, cursor(step), PAGE).await?;
+        if let Some(span) = span_of(step, &page) {
+            return Ok(self.keep(place, Some(span), page).await);
+        }
+        let contradicts = still_there && lies_in(asked, step);
+        if contradicts {
+            let reason =
+                format!("message {asked} can be read, and the page that should hold it is empty");
+            return Ok(Outcome::Later(DiscordError::Malformed { reason }));
+        }
+        let span = proven_empty(step, page.answered_at);
+        Ok(self.keep(place, span, page).await)
+    }
+
+    async fn keep(&self, place: ChannelId, span: Option<Span>, page: MessagePage) -> Outcome {
+        let MessagePage { messages, answered_at } = page;
+        let count = messages.len();
+        let anchor = messages.iter().map(|message| message.id).max();
+        debug!(%place, messages = count, ?span, "page read");
+        self.ledger.record([PageRead { place, span, messages, anchor, answered_at }.into()]).await;
+        Outcome::Read { messages: count }
+    }
+
+    async fn refused(&self, place: &Place, error: DiscordError) -> Outcome {
+        match error {
+            DiscordError::Forbidden { .. } => {
+                warn!(place = %place.id, name = place.name, %error, "can't be read any more");
+                let seen =
+                    PlaceSeen { place: Place { access: Access::NoHistory, ..place.clone() } };
+                self.ledger.record([seen.into()]).await;
+                Outcome::Unreadable
+            }
+            DiscordError::NotFound { .. } => {
+                debug!(place = %place.id, name = place.name, "is gone");
+                self.ledger.record([PlacesLost { places: vec![place.id] }.into()]).await;
+                Outcome::Unreadable
+            }
+            error if error.is_fatal() => Outcome::Fatal(error),
+            error => Outcome::Later(error),
+        }
+    }
+}
+
+/// Discord's code for a channel that is gone. Source: its documentation, opcodes and status codes.
+const UNKNOWN_CHANNEL: u64 = 10_003;
+
+fn cursor(step: Step) -> Cursor {
+    match step {
+        Step::Newest => Cursor::Newest,
+        Step::Below(hole) => Cursor::Before(hole.last.next()),
+    }
+}
+
+fn span_of(step: Step, page: &MessagePage) -> Option<Span> {
+    let inside = |message: &&Message| match step {
+        Step::Newest => true,
+        Step::Below(hole) => message.id <= hole.last,
+    };
+    let ids = || page.messages.iter().filter(inside).map(|message| message.id);
+    proven(step, ids().min()?, ids().max()?, page.answered_at)
+}
+
+fn lies_in(id: MessageId, step: Step) -> bool {
+    match step {
+        Step::Newest => true,
+        Step::Below(hole) => hole.contains(id),
+    }
+}
