@@ -57,9 +57,12 @@ fn is_alive(pid: u32) -> bool {
 }
 
 async fn gone(pids: &[u32]) {
-    while pids.iter().any(|pid| is_alive(*pid)) {
-        tokio::time::sleep(POLL).await;
-    }
+    let dead = async {
+        while pids.iter().any(|pid| is_alive(*pid)) {
+            tokio::time::sleep(POLL).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, dead).await.expect("the children are still there");
 }
 
 fn look(ffmpeg: Ffmpeg, source: Source) -> tokio::task::JoinHandle<Result<Look, ThumbnailError>> {
