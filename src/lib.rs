@@ -8,3 +8,4 @@ pub mod spool;
 pub mod bucket;
 pub mod store;
 pub mod domain;
+pub mod ffmpeg;

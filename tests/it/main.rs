@@ -1,3 +1,4 @@
 //! The integration tests, one file a behaviour.
 
 mod bucket_contract;
+mod thumbnails;
