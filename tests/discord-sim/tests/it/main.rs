@@ -1,0 +1,12 @@
+//! The simulator judged by plain HTTP, one file a behaviour.
+
+#[cfg(test)]
+mod client;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod files;
+#[cfg(test)]
+mod history;
+#[cfg(test)]
+mod limits;
