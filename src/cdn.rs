@@ -10,6 +10,10 @@ use futures_util::Stream;
 
 use crate::domain::link::Link;
 
+mod http;
+
+pub use self::http::{Host, HttpCdn};
+
 /// Serves files by link.
 #[async_trait]
 pub trait Cdn: Send + Sync + Debug {
@@ -23,6 +27,8 @@ pub struct Download {
     pub length: Option<u64>,
     /// The checksum that was announced (`X-Goog-Hash`).
     pub crc32c: Option<u32>,
+    /// What the CDN says it is. A page where a film should be is an error that came with a good status.
+    pub content_type: Option<String>,
     /// The bytes as they arrive.
     pub body: Pin<Box<dyn Stream<Item = Result<Bytes, CdnError>> + Send>>,
 }
@@ -36,7 +42,8 @@ impl Debug for Download {
 /// Why a file can't be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CdnError {
-    /// 403 or 404: the link is dead or the file is gone; which of them, the status does not tell.
+    /// A status that asking again does not change. With 403, 404 and 410 the link is dead or the file is gone; which of
+    /// them, the status does not tell.
     #[error("the CDN refused the link with {status}")]
     Refused {
         /// The HTTP status.
@@ -65,6 +72,11 @@ pub enum CdnError {
 }
 
 impl CdnError {
+    /// Whether a new link to the same file may work.
+    pub fn may_be_expired(&self) -> bool {
+        matches!(self, Self::Refused { status: 401 | 403 | 404 | 410 })
+    }
+
     /// Whether the same link may work later.
     pub fn is_transient(&self) -> bool {
         match self {

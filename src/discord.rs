@@ -10,9 +10,19 @@ use crate::domain::{
     id::{ChannelId, GuildId, MessageId, UserId},
     link::Link,
     message::Message,
-    place::{Archived, Guild, Place, Survey},
+    place::{Archived, Guild, Place, PlaceKind, Survey},
     time::Timestamp,
 };
+
+pub use self::{
+    live::{DISCORD, LiveDiscord},
+    polite::Priority,
+};
+
+mod live;
+mod polite;
+mod wire;
+mod convert;
 
 /// The most messages that one answer holds. Source: Discord's documentation, resources/message.
 pub const PAGE: u16 = 100;
@@ -40,7 +50,8 @@ pub trait Discord: Send + Sync + Debug {
         channels: &[Place],
     ) -> Result<Vec<Place>, DiscordError>;
 
-    /// One page of a channel's archived threads, latest archived first.
+    /// One page of a channel's archived threads, latest archived first. Discord's cursor is finer than a
+    /// [`Timestamp`], so a page repeats those that were archived in the very millisecond of `before`.
     async fn archived_threads(
         &self,
         channel: &Place,
@@ -86,8 +97,29 @@ pub enum Cursor {
 pub struct MessagePage {
     /// Newest first.
     pub messages: Vec<Message>,
+    /// What stood among them and made no sense. They count as seen, and their raw form is worth keeping.
+    pub unreadable: Vec<Unreadable>,
     /// When Discord answered, by its own clock.
     pub answered_at: Timestamp,
+}
+
+impl MessagePage {
+    /// The ids of everything on the page, legible or not, in no order: what a cursor moves by.
+    pub fn ids(&self) -> impl Iterator<Item = MessageId> {
+        let read = self.messages.iter().map(|message| message.id);
+        read.chain(self.unreadable.iter().filter_map(|message| message.id))
+    }
+}
+
+/// A message that makes no sense.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Its id, where that much is legible.
+    pub id: Option<MessageId>,
+    /// What is wrong with it.
+    pub reason: String,
+    /// What Discord sent, byte for byte.
+    pub raw: Box<str>,
 }
 
 /// A page of archived threads.
@@ -97,6 +129,26 @@ pub struct ThreadPage {
     pub threads: Vec<Place>,
     /// Whether older ones follow.
     pub has_more: bool,
+}
+
+/// What Discord says of a thread itself; what we may do there follows from the channel above it
+/// ([`ThreadFacts::within`]).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ThreadFacts {
+    /// Its id.
+    pub id: ChannelId,
+    /// The server it is in.
+    pub guild: GuildId,
+    /// The channel above it.
+    pub parent: Option<ChannelId>,
+    /// What people call it.
+    pub name: String,
+    /// What sort of thread it is.
+    pub kind: PlaceKind,
+    /// The newest message, as Discord tells: a hint.
+    pub last_message: Option<MessageId>,
+    /// When it was archived; none while it is active.
+    pub archived_at: Option<Timestamp>,
 }
 
 /// Our bot.
@@ -176,6 +228,10 @@ pub enum DiscordError {
 }
 
 impl DiscordError {
+    fn malformed(what: &str, error: &serde_json::Error) -> Self {
+        Self::Malformed { reason: format!("{what}: {error}") }
+    }
+
     /// Whether the same call may succeed later.
     pub fn is_transient(&self) -> bool {
         match self {

@@ -1,0 +1,146 @@
+//! One HTTP exchange with Discord, whatever comes of it.
+//!
+//! twilight-http describes the calls and this module sends them, because twilight's own client keeps what a polite
+//! caller must see: it repeats refused calls by itself at once, reads no `Retry-After` of a global refusal, hides the
+//! status of an answer that is no JSON, and sets no limit to the time a body takes.
+
+use std::{fmt::Debug, io::Read, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use flate2::read::GzDecoder;
+use reqwest::{
+    Client, Method as HttpMethod,
+    header::{
+        ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue,
+    },
+};
+use twilight_http::{
+    API_VERSION,
+    request::{Method, Request},
+};
+
+use super::polite::Answer;
+
+/// What Discord demands of a bot, an address included; Cloudflare may block others. The address is that of the library
+/// which describes the calls. Source: Discord's reference, "User Agent".
+const USER_AGENT: &str = concat!(
+    "DiscordBot (https://github.com/twilight-rs/twilight, ",
+    env!("CARGO_PKG_VERSION"),
+    ") ",
+    env!("CARGO_PKG_NAME"),
+);
+
+/// A connection stands within this time, or the network is down.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// The longest silence within an answer. Discord's slowest pages begin after a few seconds.
+const SILENCE: Duration = Duration::from_secs(15);
+
+/// The longest time for an answer as a whole: a page that drips may not hold a channel up.
+const WHOLE: Duration = Duration::from_secs(45);
+
+/// Sends one request and reads the whole answer. An error is what the network did, in words.
+#[async_trait]
+pub(super) trait Wire: Send + Sync + Debug {
+    async fn send(&self, request: &Request) -> Result<Answer, String>;
+}
+
+/// HTTP, by reqwest.
+#[derive(Debug)]
+pub(super) struct HttpWire {
+    client: Client,
+    /// `scheme://host:port`.
+    origin: String,
+}
+
+impl HttpWire {
+    /// A wire to an origin, which speaks in a bot's name. None when the token can't be sent in a header.
+    pub(super) fn new(origin: &str, token: &str) -> Option<Self> {
+        let mut authorization = HeaderValue::from_str(&format!("Bot {token}")).ok()?;
+        authorization.set_sensitive(true);
+        let headers = HeaderMap::from_iter([
+            (AUTHORIZATION, authorization),
+            (ACCEPT_ENCODING, HeaderValue::from_static("gzip")),
+        ]);
+        let client = Client::builder()
+            .user_agent(USER_AGENT)
+            .default_headers(headers)
+            .connect_timeout(CONNECT)
+            .read_timeout(SILENCE)
+            .timeout(WHOLE)
+            // The token goes where it was sent and nowhere else.
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .expect("the TLS provider is installed at start");
+        Some(Self { client, origin: origin.trim_end_matches('/').to_owned() })
+    }
+}
+
+#[async_trait]
+impl Wire for HttpWire {
+    async fn send(&self, request: &Request) -> Result<Answer, String> {
+        let method = match request.method() {
+            Method::Delete => HttpMethod::DELETE,
+            Method::Patch => HttpMethod::PATCH,
+            Method::Post => HttpMethod::POST,
+            Method::Put => HttpMethod::PUT,
+            _ => HttpMethod::GET,
+        };
+        let address = format!("{}/api/v{API_VERSION}/{}", self.origin, request.path());
+        let mut sending = self.client.request(method, address);
+        if let Some(body) = request.body() {
+            sending = sending.header(CONTENT_TYPE, "application/json").body(body.to_vec());
+        }
+        let response = sending.send().await.map_err(in_words)?;
+        let status = response.status().as_u16();
+        let headers = response.headers().clone();
+        let body = response.bytes().await.map_err(in_words)?;
+        let packed = headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding == "gzip");
+        let body = if packed { unpacked(&body)? } else { body };
+        Ok(Answer { status, headers, body })
+    }
+}
+
+fn unpacked(body: &[u8]) -> Result<Bytes, String> {
+    let mut plain = Vec::new();
+    GzDecoder::new(body)
+        .read_to_end(&mut plain)
+        .map_err(|error| format!("the packed answer is damaged: {error}"))?;
+    Ok(plain.into())
+}
+
+/// The chain of causes, without the address, which may hold ids and says nothing new.
+fn in_words(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut words = error.to_string();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(inner) = cause {
+        words = format!("{words}: {inner}");
+        cause = inner.source();
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::{Compression, write::GzEncoder};
+
+    use super::*;
+
+    #[test]
+    fn packed_answers_are_unpacked_or_refused() {
+        let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
+        packer.write_all(b"[1,2,3]").unwrap();
+        let packed = packer.finish().unwrap();
+        assert_eq!(unpacked(&packed).unwrap(), "[1,2,3]");
+        assert!(unpacked(&packed[..packed.len() - 9]).is_err());
+    }
+
+    #[test]
+    fn a_token_that_no_header_can_carry_is_refused() {
+        assert!(HttpWire::new("http://127.0.0.1:1", "a\nb").is_none());
+    }
+}
