@@ -1,5 +1,7 @@
 //! Archives the media of a Discord server into a bucket with a page to browse it.
 
+pub mod cli;
+pub mod config;
 pub mod clock;
 pub mod discord;
 pub mod cdn;
