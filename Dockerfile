@@ -5,11 +5,8 @@
 
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /build
-COPY Cargo.toml Cargo.lock ./
-COPY src src
-COPY assets assets
-# The simulators and the other test crates are members of the workspace, and cargo reads every member's manifest.
-COPY tests tests
+COPY . .
+# The caches outlive a build, so a changed line compiles what it touches and no more.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/build/target \
     cargo build --release --locked --bin bowerbird \

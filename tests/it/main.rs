@@ -1,3 +1,5 @@
 //! The integration tests, one file a behaviour.
 
 mod tidy;
+mod docs;
+mod docker;
