@@ -1,6 +1,8 @@
 //! Archives the media of a Discord server into a bucket with a page to browse it.
 
 pub mod actors;
+pub mod cli;
+pub mod config;
 pub mod clock;
 pub mod discord;
 pub mod cdn;

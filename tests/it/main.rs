@@ -2,3 +2,6 @@
 
 mod bucket_contract;
 mod thumbnails;
+mod tidy;
+mod docs;
+mod docker;

@@ -1,0 +1,39 @@
+# The commands of this project. `make help` lists them.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint bench soak
+
+# Bash counts its own age in SECONDS and may export it, so only the command line is believed: `make demo SECONDS=60`.
+ifneq ($(origin SECONDS),command line)
+SECONDS :=
+endif
+
+help: ## lists the commands
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup: ## installs what tests and demo need and this machine lacks
+	@scripts/setup compiler ffmpeg browser python
+
+demo: ## shows the service at work on a simulated Discord; SECONDS=60 ends it after a minute and checks the result
+	@scripts/setup compiler ffmpeg
+	cargo build --package bowerbird --package demo
+	cargo run --quiet --package demo -- $(if $(SECONDS),--seconds $(SECONDS))
+
+test: setup ## runs every test
+	cargo build --workspace --bins
+	cargo test --workspace --no-fail-fast
+
+lint: ## checks format, lints, dependencies and documentation
+	@scripts/setup compiler
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	scripts/cargo-deny check bans licenses sources
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+bench: ## prints each figure that a decision rests on, beside its ceiling
+	@scripts/setup compiler ffmpeg
+	cargo bench --workspace
+
+soak: setup ## runs the tests that take too long for every day, at full size
+	cargo test --release --package bowerbird --test it -- --ignored --nocapture soak
