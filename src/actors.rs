@@ -22,6 +22,8 @@ pub mod persistence;
 pub mod backfill;
 pub mod worker;
 pub mod download;
+pub mod thumbnail;
+pub mod refresh;
 
 use actix::prelude::*;
 

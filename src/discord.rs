@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use crate::domain::{
     id::{ChannelId, GuildId, MessageId, UserId},
     link::Link,
-    message::Message,
+    message::{Message, Unreadable},
     place::{Archived, Guild, Place, PlaceKind, Survey},
     time::Timestamp,
 };
@@ -109,17 +109,6 @@ impl MessagePage {
         let read = self.messages.iter().map(|message| message.id);
         read.chain(self.unreadable.iter().filter_map(|message| message.id))
     }
-}
-
-/// A message that makes no sense.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unreadable {
-    /// Its id, where that much is legible.
-    pub id: Option<MessageId>,
-    /// What is wrong with it.
-    pub reason: String,
-    /// What Discord sent, byte for byte.
-    pub raw: Box<str>,
 }
 
 /// A page of archived threads.

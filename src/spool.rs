@@ -111,19 +111,35 @@ impl Spool {
         expected: u64,
         room: Room,
     ) -> Result<Spooled, SpoolError> {
-        let path = self.folder.join(format!("{:032x}.{ARRIVING}", rand::random::<u128>()));
-        let arriving = Arriving { path, arrived: false };
+        let arriving = self.arriving();
         let mut file = File::create(&arriving.path).await?;
         let seen = read_through(download, expected, &mut file).await?;
         file.flush().await?;
         // The bucket may take the file over as it is, and then it must be on the disk.
         file.sync_data().await?;
-        let path = self.path(seen.sha256);
-        fs::rename(&arriving.path, &path).await?;
-        arriving.arrived();
-        self.hold(seen.sha256, room);
+        let path = self.arrive(arriving, seen.sha256, room).await?;
         let Seen { sha256, crc32c, size, head } = seen;
         Ok(Spooled { path, sha256, crc32c, size, head })
+    }
+
+    /// A name for a file that is about to arrive.
+    pub fn arriving(&self) -> Arriving {
+        let path = self.folder.join(format!("{:032x}.{ARRIVING}", rand::random::<u128>()));
+        Arriving { path, arrived: false }
+    }
+
+    /// Keeps a file that arrived whole.
+    pub async fn arrive(
+        &self,
+        mut arriving: Arriving,
+        sha256: Sha256,
+        room: Room,
+    ) -> io::Result<PathBuf> {
+        let path = self.path(sha256);
+        fs::rename(&arriving.path, &path).await?;
+        arriving.arrived = true;
+        self.hold(sha256, room);
+        Ok(path)
     }
 
     /// Where a file is, when it is here.
@@ -132,8 +148,8 @@ impl Spool {
         fs::try_exists(&path).await.unwrap_or(false).then_some(path)
     }
 
-    /// A new file for something that is read back from the bucket.
-    pub fn path(&self, sha256: Sha256) -> PathBuf {
+    /// Where a file is, or would be.
+    fn path(&self, sha256: Sha256) -> PathBuf {
         self.folder.join(sha256.to_string())
     }
 
@@ -169,15 +185,17 @@ impl Spool {
     }
 }
 
-/// Removes a file that did not arrive whole.
-struct Arriving {
+/// A file that is arriving; removed when dropped before it arrived whole.
+#[derive(Debug)]
+pub struct Arriving {
     path: PathBuf,
     arrived: bool,
 }
 
 impl Arriving {
-    fn arrived(mut self) {
-        self.arrived = true;
+    /// Where to write it.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 }
 
@@ -255,7 +273,12 @@ mod tests {
     fn download(chunks: &[&'static str], length: Option<u64>, crc32c: Option<u32>) -> Download {
         let chunks: Vec<_> =
             chunks.iter().map(|chunk| Ok(Bytes::from_static(chunk.as_bytes()))).collect();
-        Download { length, crc32c, body: Box::pin(futures_util::stream::iter(chunks)) }
+        Download {
+            length,
+            crc32c,
+            content_type: None,
+            body: Box::pin(futures_util::stream::iter(chunks)),
+        }
     }
 
     fn files(spool: &Spool) -> usize {

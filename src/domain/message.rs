@@ -31,6 +31,17 @@ pub struct Message {
     pub raw: Box<str>,
 }
 
+/// A message that makes no sense.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Its id, where that much is legible.
+    pub id: Option<MessageId>,
+    /// What is wrong with it.
+    pub reason: String,
+    /// What Discord sent, byte for byte.
+    pub raw: Box<str>,
+}
+
 /// Who posted a message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Author {

@@ -2,7 +2,7 @@
 
 use super::{
     Context, Store, StoreError, Tally,
-    record::observe,
+    record::{observe, set_aside},
     table::Txn,
     tables::{GUILDS, PLACES, SESSIONS, STARTS},
     tables::{GuildRow, PlaceRow, SessionRow, StartsRow},
@@ -12,7 +12,7 @@ use crate::domain::{
     coverage::{EXTRACTOR, Span},
     id::{ChannelId, GuildId, MessageId},
     job::Lane,
-    message::Message,
+    message::{Message, Unreadable},
     place::{Access, Archived, Place, Survey},
     time::Timestamp,
 };
@@ -64,6 +64,8 @@ pub struct PageRead {
     pub span: Option<Span>,
     /// What was found.
     pub messages: Vec<Message>,
+    /// What was found and made no sense; it is kept as it came.
+    pub unreadable: Vec<Unreadable>,
     /// A message that was there.
     pub anchor: Option<MessageId>,
     /// When Discord answered.
@@ -185,9 +187,12 @@ impl PageRead {
             let lane = if fresh { Lane::Live } else { Lane::History };
             observe(txn, context, message, lane)?;
         }
+        for message in &self.unreadable {
+            set_aside(txn, self.place, message);
+        }
         // In one commit with what was found, and only once all of it is recorded.
         let Some(mut row) = PLACES.get(txn, &self.place)? else { return Ok(()) };
-        let read = self.messages.len();
+        let read = self.messages.len() + self.unreadable.len();
         if let Some(span) = self.span {
             row.coverage.add(span, EXTRACTOR);
         }

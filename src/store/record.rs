@@ -19,7 +19,7 @@ use crate::domain::{
     entry::{Entry, EntryKey, Person, Post},
     id::{ChannelId, MessageId, UserId},
     job::Lane,
-    message::{Author, Message},
+    message::{Author, Message, Unreadable},
     place::Place,
 };
 
@@ -96,6 +96,13 @@ pub(super) fn observe(
         }
     }
     Ok(())
+}
+
+/// Keeps a message that makes no sense, so that a wiser version can read it from the store.
+pub(super) fn set_aside(txn: &mut Txn<'_>, channel: ChannelId, message: &Unreadable) {
+    let Unreadable { id: Some(id), reason, raw } = message else { return };
+    let compressed = compress(raw);
+    PARKED_MESSAGES.put(txn, id, &ParkedMessage { channel, why: reason.clone(), compressed });
 }
 
 fn record(

@@ -13,7 +13,6 @@ use crate::{
         coverage::Span,
         crawl::{Step, proven, proven_empty},
         id::{ChannelId, MessageId},
-        message::Message,
         place::{Access, Place},
     },
     store::{PageRead, PlaceRow, PlaceSeen, PlacesLost},
@@ -61,7 +60,7 @@ impl Reader {
         if let Step::Below(hole) = step {
             let anchored = Cursor::Before(hole.last.next().next());
             let page = self.discord.messages(place, anchored, PAGE).await?;
-            if !page.messages.is_empty() {
+            if page.ids().next().is_some() {
                 let span = span_of(step, &page).or_else(|| proven_empty(step, page.answered_at));
                 return Ok(self.keep(place, span, page).await);
             }
@@ -94,11 +93,12 @@ impl Reader {
     }
 
     async fn keep(&self, place: ChannelId, span: Option<Span>, page: MessagePage) -> Outcome {
-        let MessagePage { messages, answered_at } = page;
-        let count = messages.len();
-        let anchor = messages.iter().map(|message| message.id).max();
+        let anchor = page.ids().max();
+        let MessagePage { messages, unreadable, answered_at } = page;
+        let count = messages.len() + unreadable.len();
         debug!(%place, messages = count, ?span, "page read");
-        self.ledger.record([PageRead { place, span, messages, anchor, answered_at }.into()]).await;
+        let read = PageRead { place, span, messages, unreadable, anchor, answered_at };
+        self.ledger.record([read.into()]).await;
         Outcome::Read { messages: count }
     }
 
@@ -133,11 +133,11 @@ fn cursor(step: Step) -> Cursor {
 }
 
 fn span_of(step: Step, page: &MessagePage) -> Option<Span> {
-    let inside = |message: &&Message| match step {
+    let inside = |id: &MessageId| match step {
         Step::Newest => true,
-        Step::Below(hole) => message.id <= hole.last,
+        Step::Below(hole) => *id <= hole.last,
     };
-    let ids = || page.messages.iter().filter(inside).map(|message| message.id);
+    let ids = || page.ids().filter(inside);
     proven(step, ids().min()?, ids().max()?, page.answered_at)
 }
 

@@ -1,0 +1,338 @@
+//! Keeps links alive that something needs: all of them in link mode, those of waiting downloads in copy mode.
+//!
+//! Fifty links a call; when Discord does not offer that call, pages of messages around the wanted ones, which hold
+//! fresh links too, and the single message last. A crash loses one batch, which is due again at the next start.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use actix::prelude::*;
+use tokio::{
+    sync::{Notify, watch},
+    time::sleep,
+};
+use tracing::{debug, info, warn};
+
+use super::{Drain, Wake, persistence::Ledger, supervisor::Supervisor};
+use crate::{
+    clock::Clock,
+    discord::{Cursor, Discord, DiscordError, PAGE, REFRESH_BATCH},
+    domain::{
+        id::{AttachmentId, ChannelId, MessageId},
+        link::Link,
+        message::Message,
+    },
+    store::{LinkDue, LinksRefreshed, Store},
+};
+
+/// One wake-up says as much as ten: what is due is in the store.
+pub const MAILBOX: usize = 1;
+
+/// How many due links are looked at together: pages of messages serve best when neighbours are due together.
+const ROUND: usize = 1_000;
+
+/// How long links wait when Discord did not answer.
+const AWAY: Duration = Duration::from_secs(15);
+
+/// How long a link waits that got no answer though others did, before its message is asked for.
+const UNANSWERED: Duration = Duration::from_secs(1);
+
+/// How often the store is looked at though nobody rang.
+const LONGEST_SLEEP: Duration = Duration::from_secs(15);
+
+/// Keeps links alive.
+pub struct Refresh {
+    parts: Parts,
+    bell: Arc<Notify>,
+    closing: watch::Sender<bool>,
+    closed: watch::Sender<bool>,
+}
+
+/// What [`Refresh`] needs to live, and to live again.
+#[derive(Clone)]
+pub struct Parts {
+    /// Who makes links new.
+    pub discord: Arc<dyn Discord>,
+    /// Where they are written down.
+    pub ledger: Ledger,
+    /// Which are due.
+    pub store: Store,
+    /// Tells what that means.
+    pub clock: Clock,
+    /// Hears of what only a person can mend.
+    pub supervisor: Supervisor,
+}
+
+impl Refresh {
+    /// A keeper over these parts.
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            parts,
+            bell: Arc::default(),
+            closing: watch::Sender::new(false),
+            closed: watch::Sender::new(false),
+        }
+    }
+}
+
+impl Actor for Refresh {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let rounds = Rounds { parts: self.parts.clone(), batches_offered: true };
+        let (bell, closing, closed) =
+            (Arc::clone(&self.bell), self.closing.clone(), self.closed.clone());
+        ctx.spawn(
+            async move {
+                rounds.run(&bell, &closing).await;
+                closed.send_replace(true);
+            }
+            .into_actor(self),
+        );
+    }
+}
+
+impl Supervised for Refresh {}
+
+impl Handler<Wake> for Refresh {
+    type Result = ();
+
+    fn handle(&mut self, Wake: Wake, _: &mut Self::Context) {
+        self.bell.notify_one();
+    }
+}
+
+impl Handler<Drain> for Refresh {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, Drain: Drain, _: &mut Self::Context) -> Self::Result {
+        self.closing.send_replace(true);
+        self.bell.notify_one();
+        let mut closed = self.closed.subscribe();
+        Box::pin(async move {
+            // Fails only when nobody is left to close.
+            closed.wait_for(|closed| *closed).await.ok();
+        })
+    }
+}
+
+/// The work itself, free of actors so that tests call it directly.
+struct Rounds {
+    parts: Parts,
+    /// Whether Discord makes many links new in one call. Once it said no, it is not asked again in this life.
+    batches_offered: bool,
+}
+
+impl Rounds {
+    async fn run(mut self, bell: &Notify, closing: &watch::Sender<bool>) {
+        while !*closing.borrow() {
+            match self.round().await {
+                Ok(0) => self.wait(bell).await,
+                Ok(_) => {}
+                Err(error) if error.is_fatal() => {
+                    return self.parts.supervisor.fail("refresh", error.to_string());
+                }
+                Err(error) => {
+                    warn!(%error, "links can't be made new now");
+                    sleep(AWAY).await;
+                }
+            }
+        }
+    }
+
+    async fn wait(&self, bell: &Notify) {
+        let store = self.parts.store.clone();
+        let next = tokio::task::spawn_blocking(move || store.next_link_due()).await;
+        let next = next.ok().and_then(Result::ok).flatten();
+        let now = self.parts.clock.now();
+        let pause = next.map_or(LONGEST_SLEEP, |next| next.since(now).min(LONGEST_SLEEP));
+        tokio::select! {
+            () = bell.notified() => {}
+            () = sleep(pause.max(Duration::from_millis(20))) => {}
+        }
+    }
+
+    /// Makes new what is due, and tells how many links that were.
+    async fn round(&mut self) -> Result<usize, DiscordError> {
+        let now = self.parts.clock.now();
+        let store = self.parts.store.clone();
+        let due = tokio::task::spawn_blocking(move || store.links_due(now, ROUND)).await;
+        let due = due.expect("reading the store does not panic").unwrap_or_else(|error| {
+            warn!(%error, "the links that are due can't be read");
+            Vec::new()
+        });
+        let count = due.len();
+        let mut rest = due.as_slice();
+        while !rest.is_empty() {
+            rest = if self.batches_offered {
+                self.batch(rest).await?
+            } else {
+                self.pages(rest).await?
+            };
+        }
+        Ok(count)
+    }
+
+    /// Up to fifty links in one call; returns the ones that are left.
+    async fn batch<'a>(&mut self, due: &'a [LinkDue]) -> Result<&'a [LinkDue], DiscordError> {
+        let (batch, rest) = due.split_at(due.len().min(REFRESH_BATCH));
+        match self.refresh(batch).await {
+            Ok(refreshed) => {
+                debug!(links = refreshed.renewed.len(), "links made new");
+                self.parts.ledger.record([refreshed.into()]).await;
+                Ok(rest)
+            }
+            Err(DiscordError::NotOffered) => {
+                info!("Discord does not make links new by the batch: reading messages instead");
+                self.batches_offered = false;
+                Ok(due)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn refresh(&self, batch: &[LinkDue]) -> Result<LinksRefreshed, DiscordError> {
+        let mut answers = HashMap::new();
+        self.ask(batch, &mut answers).await?;
+        let mut refreshed = LinksRefreshed::default();
+        for due in batch {
+            match answers.remove(due.link.reveal()) {
+                Some(link) if self.is_newer(&link, due) => refreshed.renewed.push((due.key, link)),
+                // No answer, or the same link again: the message itself tells whether the file is still there.
+                _ => self.ask_for_message(due, &mut refreshed).await?,
+            }
+        }
+        Ok(refreshed)
+    }
+
+    /// Asks for a batch; one that is rejected is halved until the link at fault stands alone.
+    async fn ask(
+        &self,
+        batch: &[LinkDue],
+        answers: &mut HashMap<String, Link>,
+    ) -> Result<(), DiscordError> {
+        let links: Vec<Link> = batch.iter().map(|due| due.link.clone()).collect();
+        match self.parts.discord.refresh_links(&links).await {
+            Ok(refreshed) => {
+                for pair in refreshed {
+                    if let Some(link) = pair.refreshed {
+                        answers.insert(pair.original.reveal().to_owned(), link);
+                    }
+                }
+                Ok(())
+            }
+            Err(DiscordError::Rejected { .. }) if batch.len() > 1 => {
+                let (left, right) = batch.split_at(batch.len() / 2);
+                Box::pin(self.ask(left, answers)).await?;
+                Box::pin(self.ask(right, answers)).await
+            }
+            Err(DiscordError::Rejected { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn is_newer(&self, link: &Link, due: &LinkDue) -> bool {
+        let now = self.parts.clock.now();
+        match (link.expires_at(), due.link.expires_at()) {
+            (None, _) => true,
+            (Some(new), Some(old)) => new > now && new >= old && link != &due.link,
+            (Some(new), None) => new > now,
+        }
+    }
+
+    async fn ask_for_message(
+        &self,
+        due: &LinkDue,
+        refreshed: &mut LinksRefreshed,
+    ) -> Result<(), DiscordError> {
+        match self.parts.discord.message(due.channel, due.key.message).await {
+            Ok(message) => {
+                self.take_from(&message, due, refreshed);
+                Ok(())
+            }
+            Err(DiscordError::NotFound { code }) => {
+                refreshed
+                    .vanished
+                    .push((due.key, format!("its message is gone from Discord ({code})")));
+                Ok(())
+            }
+            Err(DiscordError::Forbidden { code }) => {
+                let why = format!("its channel can't be read any more ({code})");
+                debug!(entry = %due.key, why, "link not made new");
+                refreshed
+                    .postponed
+                    .push((due.key, self.parts.clock.now().after(Duration::from_hours(1))));
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn take_from(&self, message: &Message, due: &LinkDue, refreshed: &mut LinksRefreshed) {
+        let found = message.attachments.iter().find(|attachment| attachment.id == due.key.item);
+        match found {
+            None => {
+                refreshed.vanished.push((due.key, "it was taken out of its message".to_owned()))
+            }
+            Some(attachment) if self.is_newer(&attachment.link, due) => {
+                refreshed.renewed.push((due.key, attachment.link.clone()));
+            }
+            Some(_) => {
+                refreshed.postponed.push((due.key, self.parts.clock.now().after(UNANSWERED)));
+            }
+        }
+    }
+
+    /// One page of messages around the first link that is due, which may serve others of its channel too.
+    async fn pages<'a>(&self, due: &'a [LinkDue]) -> Result<&'a [LinkDue], DiscordError> {
+        let mut by_channel: BTreeMap<ChannelId, BTreeMap<(MessageId, AttachmentId), &LinkDue>> =
+            BTreeMap::new();
+        for link in due {
+            let key = (link.key.message, link.key.item);
+            by_channel.entry(link.channel).or_default().insert(key, link);
+        }
+        for (channel, mut wanted) in by_channel {
+            while let Some((&(message, _), _)) = wanted.first_key_value() {
+                self.page(channel, message, &mut wanted).await?;
+            }
+        }
+        Ok(&[])
+    }
+
+    async fn page(
+        &self,
+        channel: ChannelId,
+        first: MessageId,
+        wanted: &mut BTreeMap<(MessageId, AttachmentId), &LinkDue>,
+    ) -> Result<(), DiscordError> {
+        // The wanted ones lie at and above the first, so the page begins just below it.
+        let page =
+            self.parts.discord.messages(channel, Cursor::After(first.previous()), PAGE).await;
+        let mut refreshed = LinksRefreshed::default();
+        match page {
+            Ok(page) => {
+                for message in &page.messages {
+                    let of_message =
+                        (message.id, AttachmentId(0))..=(message.id, AttachmentId(u64::MAX));
+                    let keys: Vec<_> = wanted.range(of_message).map(|(key, _)| *key).collect();
+                    for key in keys {
+                        let due = wanted.remove(&key).expect("the key was just read");
+                        self.take_from(message, due, &mut refreshed);
+                    }
+                }
+            }
+            Err(DiscordError::Forbidden { .. } | DiscordError::NotFound { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        // The first was asked for; when it did not come, its message tells why.
+        let missed: Vec<_> = wanted.extract_if(.., |(message, _), _| *message == first).collect();
+        for (_, due) in missed {
+            self.ask_for_message(due, &mut refreshed).await?;
+        }
+        self.parts.ledger.record([refreshed.into()]).await;
+        Ok(())
+    }
+}

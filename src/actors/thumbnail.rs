@@ -1,0 +1,160 @@
+//! Looks at files: a still and measures, from the spool in copy mode, over the link in link mode.
+//!
+//! A crash loses one look. What can't be read has no still, and is kept all the same.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use futures_util::StreamExt;
+use sha2::Digest;
+use tokio::{fs::File, io::AsyncWriteExt};
+use tracing::error;
+
+use super::{download::bucket_failure, worker::Work};
+use crate::{
+    bucket::{Bucket, BucketError, ObjectKey, Precondition},
+    domain::{
+        entry::{self, Content, Sha256},
+        job::{Failure, Queue},
+        selection::MediaKind,
+    },
+    ffmpeg::{Look, MediaHint, Source, Still, ThumbnailError, Thumbnailer},
+    spool::Spool,
+    store::{Change, Claimed, Looked, Task},
+};
+
+/// How long a job waits for ffmpeg to be installed, or for a host to come back.
+const AWAY: Duration = Duration::from_mins(1);
+
+/// Looks at one file at a time; several of it may run at once.
+#[derive(Clone, Debug)]
+pub struct Looker {
+    /// Looks.
+    pub thumbnailer: Arc<dyn Thumbnailer>,
+    /// Where stills go, and where files come from that are no longer in the spool.
+    pub bucket: Arc<dyn Bucket>,
+    /// Where files are that just arrived.
+    pub spool: Spool,
+}
+
+#[async_trait]
+impl Work for Looker {
+    const QUEUE: Queue = Queue::Thumbnail;
+
+    async fn perform(&self, job: &Claimed) -> Result<Change, Failure> {
+        let look = match &job.task {
+            Task::LookAtContent { sha256, content, kind } => {
+                self.look_at_content(*sha256, content, *kind).await?
+            }
+            Task::LookAtLink { link, kind, .. } => {
+                self.look(&Source::Link(link.reveal().to_owned()), *kind).await?
+            }
+            Task::Copy { .. } => {
+                return Err(Failure::Permanent { why: "this is a file to copy".to_owned() });
+            }
+        };
+        Ok(Looked { subject: job.subject, look }.into())
+    }
+}
+
+impl Looker {
+    async fn look_at_content(
+        &self,
+        sha256: Sha256,
+        content: &Content,
+        kind: MediaKind,
+    ) -> Result<entry::Look, Failure> {
+        let path = match self.spool.find(sha256).await {
+            Some(path) => path,
+            None => self.fetch_back(sha256, content).await?,
+        };
+        let look = self.look(&Source::File(path), kind).await;
+        if !matches!(look, Err(Failure::Postponed { .. })) {
+            // We were its last reader. What can't be removed is swept at the next start.
+            self.spool.remove(sha256).await.ok();
+        }
+        look
+    }
+
+    async fn look(&self, source: &Source, kind: MediaKind) -> Result<entry::Look, Failure> {
+        match self.thumbnailer.look(source, hint(kind)).await {
+            Ok(Look { probe, still }) => {
+                let still = match still {
+                    Some(still) => Some(self.put(still).await?),
+                    None => None,
+                };
+                Ok(entry::Look {
+                    width: probe.size.map(|size| size.width),
+                    height: probe.size.map(|size| size.height),
+                    runtime: probe.runtime.map(|runtime| runtime.as_secs_f64()),
+                    still,
+                    failure: None,
+                })
+            }
+            // It will be as unreadable tomorrow.
+            Err(error) if error.is_permanent() => {
+                Ok(entry::Look { failure: Some(error.to_string()), ..entry::Look::default() })
+            }
+            Err(error) => Err(failure(&error)),
+        }
+    }
+
+    /// Stills are named by their own bytes, so one that is there already is this one.
+    async fn put(&self, still: Still) -> Result<String, Failure> {
+        let sha256 = Sha256(sha2::Sha256::digest(&still.webp).into());
+        let object = format!("thumb/{sha256}.webp");
+        let key = ObjectKey::new(object.clone()).expect("made of a hash");
+        match self.bucket.put(&key, still.webp.into(), Precondition::Absent).await {
+            Ok(_) | Err(BucketError::PreconditionFailed { .. }) => Ok(object),
+            Err(error) => Err(bucket_failure(&error)),
+        }
+    }
+
+    /// Reads a file back from the bucket, when a crash came between its copy and its look.
+    async fn fetch_back(&self, sha256: Sha256, content: &Content) -> Result<PathBuf, Failure> {
+        let key = ObjectKey::new(content.object.clone())
+            .map_err(|error| Failure::Permanent { why: error.to_string() })?;
+        let object = self.bucket.get(&key, None).await.map_err(|error| bucket_failure(&error))?;
+        let room = self.spool.room_for(content.size).await;
+        let arriving = self.spool.arriving();
+        let written = write(object, arriving.path()).await;
+        written.map_err(|why| Failure::Retryable { why })?;
+        let arrived = self.spool.arrive(arriving, sha256, room).await;
+        arrived.map_err(|error| Failure::Postponed { delay: AWAY, why: error.to_string() })
+    }
+}
+
+async fn write(mut object: crate::bucket::Object, path: &std::path::Path) -> Result<(), String> {
+    let mut file = File::create(path).await.map_err(|error| error.to_string())?;
+    while let Some(chunk) = object.body.next().await {
+        let chunk = chunk.map_err(|error| error.to_string())?;
+        file.write_all(&chunk).await.map_err(|error| error.to_string())?;
+    }
+    file.flush().await.map_err(|error| error.to_string())
+}
+
+fn hint(kind: MediaKind) -> MediaHint {
+    match kind {
+        MediaKind::Video => MediaHint::Video,
+        MediaKind::Image => MediaHint::Image,
+        MediaKind::Audio => MediaHint::Audio,
+        MediaKind::File => MediaHint::Unknown,
+    }
+}
+
+fn failure(error: &ThumbnailError) -> Failure {
+    let why = error.to_string();
+    match error {
+        ThumbnailError::Missing { .. } | ThumbnailError::Lacking { .. } => {
+            error!(%error, "files are kept without stills until then");
+            Failure::Postponed { delay: AWAY, why }
+        }
+        ThumbnailError::LinkRefused { .. } => Failure::DeadLink { why },
+        ThumbnailError::LinkUnavailable { .. } => Failure::Retryable { why },
+        ThumbnailError::Unreadable { .. } => Failure::Permanent { why },
+        ThumbnailError::Timeout(_)
+        | ThumbnailError::Crashed { .. }
+        | ThumbnailError::File(_)
+        | ThumbnailError::Run { .. } => Failure::Retryable { why },
+    }
+}
