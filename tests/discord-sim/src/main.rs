@@ -1,13 +1,14 @@
 //! One simulated Discord by itself, for judges in other languages and for the demo.
 //!
-//! Prints its addresses as the first line, in JSON, and runs until its standard input ends or it is killed.
+//! Prints its addresses as the first line, in JSON, and runs until it is interrupted,
+//! or with `--commands` until its standard input ends.
 
 use std::{process::ExitCode, time::Duration};
 
 use clap::{Parser, ValueEnum};
 use discord_sim::{
-    Content, Edit, NewAttachment, NewChannel, NewMessage, NewThread, Options, RateLimits, Sim,
-    Spec, World,
+    ChannelId, Content, Edit, GuildId, MessageId, NewAttachment, NewChannel, NewMessage, NewThread,
+    Options, Placement, RateLimits, Sim, Spec, World,
 };
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -36,6 +37,9 @@ struct Arguments {
     /// Port of the API and the gateway; 0 takes a free one.
     #[arg(long, default_value_t = 0)]
     port: u16,
+    /// Take commands in JSON from standard input, a line each, and end with it.
+    #[arg(long)]
+    commands: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -77,26 +81,35 @@ async fn main() -> ExitCode {
         "guild": guild,
     });
     println!("{addresses}");
-    let mut lines = BufReader::new(tokio::io::stdin()).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
-        let answer = match serde_json::from_str(&line) {
-            Ok(command) => obey(&sim, guild, &command),
-            Err(error) => Err(format!("not JSON: {error}")),
-        };
-        println!("{}", answer.unwrap_or_else(|error| json!({ "error": error })));
+    if arguments.commands {
+        take_commands(&sim, guild).await;
+    } else if let Err(error) = tokio::signal::ctrl_c().await {
+        eprintln!("discord-sim: wait for an interrupt: {error}");
+        return ExitCode::FAILURE;
     }
     sim.shutdown().await;
     ExitCode::SUCCESS
 }
 
+async fn take_commands(sim: &Sim, guild: GuildId) {
+    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        let answer = match serde_json::from_str(&line) {
+            Ok(command) => obey(sim, guild, &command),
+            Err(error) => Err(format!("not JSON: {error}")),
+        };
+        println!("{}", answer.unwrap_or_else(|error| json!({ "error": error })));
+    }
+}
+
 /// Does what one line of JSON says, so that a judge in another language can move the world.
-fn obey(sim: &Sim, guild: discord_sim::GuildId, command: &Value) -> Result<Value, String> {
+fn obey(sim: &Sim, guild: GuildId, command: &Value) -> Result<Value, String> {
     let world = sim.world();
     let text =
         |key: &str| command[key].as_str().ok_or_else(|| format!("{key} is missing or no string"));
     let id = |key: &str| text(key)?.parse::<u64>().map_err(|error| format!("{key}: {error}"));
-    let channel = || id("channel").map(discord_sim::ChannelId);
-    let message = || id("message").map(discord_sim::MessageId);
+    let channel = || id("channel").map(ChannelId);
+    let message = || id("message").map(MessageId);
     match text("do")? {
         "create_channel" => {
             let made = world.create_channel(guild, NewChannel::text(text("name")?));
@@ -171,7 +184,7 @@ fn obey(sim: &Sim, guild: discord_sim::GuildId, command: &Value) -> Result<Value
             .map(|message| {
                 let files = message.attachments.iter().filter(|file| file.removed.is_none());
                 let files: Vec<Value> = files
-                    .filter(|file| file.placement == discord_sim::Placement::Listed)
+                    .filter(|file| file.placement == Placement::Listed)
                     .map(|file| {
                         let sums = file.content.sums().map_err(|error| error.to_string())?;
                         Ok(json!({ "id": file.id, "name": file.filename, "sha256": sums.sha256 }))

@@ -41,10 +41,9 @@ impl Tail {
         loop {
             let next = self.shard.next_event(EventTypeFlags::all());
             match tokio::time::timeout(PATIENCE, next).await.expect("an event in time") {
-                Some(Ok(Event::GatewayHeartbeatAck | Event::GatewayHello(_))) => {}
+                // Heartbeats and reconnecting are the shard's affair.
+                Some(Ok(Event::GatewayHeartbeatAck | Event::GatewayHello(_)) | Err(_)) => {}
                 Some(Ok(event)) => return event,
-                // Reconnecting is the shard's affair.
-                Some(Err(_)) => {}
                 None => panic!("the shard ended"),
             }
         }
