@@ -115,6 +115,11 @@ impl Sim {
         self.world.state().counts(op)
     }
 
+    /// The names of all buckets.
+    pub fn buckets(&self) -> Vec<String> {
+        self.world.state().buckets.keys().cloned().collect()
+    }
+
     /// Everything in a bucket, in the order of names; nothing when it does not exist.
     pub fn objects(&self, bucket: &str) -> Vec<Stored> {
         self.world.state().stored(bucket)
