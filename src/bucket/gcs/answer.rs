@@ -1,14 +1,16 @@
 //! What Google's answers mean, and what a person can do about the bad ones.
 
+use std::error::Error as _;
 use std::time::Duration;
 
 use google_cloud_gax::error::{CredentialsError, Error};
+use google_cloud_storage::error::{ChecksumMismatch, WriteError};
 use http::{HeaderMap, StatusCode, header};
 use reqwest::{RequestBuilder, Response};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::bucket::{BucketError, ObjectKey, Source};
+use crate::bucket::{BucketError, Crc32c, ObjectKey, Source};
 
 /// How much of an answer that is no JSON is worth repeating.
 const MAX_EXCERPT: usize = 200;
@@ -31,7 +33,7 @@ impl Asking<'_> {
         }
         let headers = response.headers().clone();
         let body = response.bytes().await.unwrap_or_default();
-        Err(self.refusal(status, &headers, &body))
+        Err(self.refusal(status, &headers, message(&body)))
     }
 
     /// Reads the body of an answer.
@@ -49,8 +51,17 @@ impl Asking<'_> {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             let none = HeaderMap::new();
             let headers = error.http_headers().unwrap_or(&none);
-            let body = error.http_payload().map(AsRef::as_ref).unwrap_or_default();
-            return self.refusal(status, headers, body);
+            // The client keeps Google's message when it understood it, the body when it did not.
+            let message = match (error.status(), error.http_payload()) {
+                (Some(status), _) => status.message.clone(),
+                (None, Some(body)) => message(body),
+                (None, None) => String::new(),
+            };
+            return self.refusal(status, headers, message);
+        }
+        if let (Some(mismatch), Some(key)) = (mismatch(&error), self.key) {
+            let (found, expected) = mismatch;
+            return BucketError::Corrupt { key: key.clone(), expected, found };
         }
         if error.is_authentication() {
             return self.unauthenticated(error.into());
@@ -70,10 +81,10 @@ impl Asking<'_> {
         self.unauthenticated(error.into())
     }
 
-    fn refusal(self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> BucketError {
-        let message = message(body);
-        let source = || Source::from(format!("{status}: {message}"));
+    fn refusal(self, status: StatusCode, headers: &HeaderMap, message: String) -> BucketError {
         let is_bucket_missing = self.key.is_none() || message.contains("bucket does not exist");
+        let is_damaged = is_about_checksum(&message);
+        let source = move || Source::from(format!("{status}: {message}"));
         match (status, self.key) {
             (StatusCode::NOT_FOUND, _) if is_bucket_missing => BucketError::NoSuchBucket {
                 bucket: self.named(),
@@ -104,9 +115,7 @@ impl Asking<'_> {
                 _,
             ) => self.unavailable(retry_after(headers), source()),
             // Damaged on the way: what we sent was hashed as it left.
-            (StatusCode::BAD_REQUEST, _) if is_about_checksum(&message) => {
-                self.unavailable(None, source())
-            }
+            (StatusCode::BAD_REQUEST, _) if is_damaged => self.unavailable(None, source()),
             _ => BucketError::Broken { action: self.action, source: source() },
         }
     }
@@ -134,6 +143,17 @@ impl Asking<'_> {
     fn named(self) -> String {
         format!("the bucket {}", self.bucket)
     }
+}
+
+/// What Google stored and what we sent, when its client found that they differ.
+fn mismatch(error: &Error) -> Option<(Crc32c, Crc32c)> {
+    let error = error.source()?.downcast_ref::<WriteError>()?;
+    let WriteError::ChecksumMismatch { mismatch: ChecksumMismatch::Crc32c { got, want }, .. } =
+        error
+    else {
+        return None;
+    };
+    Some((Crc32c(*got), Crc32c(*want)))
 }
 
 /// Google says what is wrong in `error.message`; proxies in between say it in HTML.
@@ -165,7 +185,7 @@ mod tests {
         let key = key.map(|key| ObjectKey::new(key).unwrap());
         let asking = Asking { bucket: "archive", key: key.as_ref(), action: "put an object" };
         let status = StatusCode::from_u16(status).unwrap();
-        let error = asking.refusal(status, &HeaderMap::new(), body.as_bytes());
+        let error = asking.refusal(status, &HeaderMap::new(), message(body.as_bytes()));
         assert_eq!(error.to_string(), expected);
         assert_eq!(error.is_transient(), transient);
     }
@@ -207,7 +227,7 @@ mod tests {
         let asking = Asking { bucket: "archive", key: None, action: "list objects" };
         let mut headers = HeaderMap::new();
         headers.insert(header::RETRY_AFTER, header::HeaderValue::from_static("7"));
-        let error = asking.refusal(StatusCode::TOO_MANY_REQUESTS, &headers, b"");
+        let error = asking.refusal(StatusCode::TOO_MANY_REQUESTS, &headers, String::new());
         assert_eq!(error.retry_after(), Some(Duration::from_secs(7)));
     }
 }

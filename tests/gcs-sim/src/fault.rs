@@ -65,10 +65,6 @@ impl Faults {
         self.0.push(Planned { op, fault, skip, times });
     }
 
-    pub(crate) fn clear(&mut self) {
-        self.0.clear();
-    }
-
     pub(crate) fn pending(&self) -> u32 {
         self.0.iter().map(|planned| planned.times).sum()
     }

@@ -105,11 +105,6 @@ impl Sim {
         self.world.state().faults.pending()
     }
 
-    /// Forgets all faults.
-    pub fn clear_faults(&self) {
-        self.world.state().faults.clear();
-    }
-
     /// What was asked so far, of one kind of request.
     pub fn counts(&self, op: Op) -> Counts {
         self.world.state().counts(op)
