@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says by panicking what went wrong")]
 
+mod google;
 mod suite;
 
 use std::sync::Arc;
@@ -10,9 +11,12 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use bowerbird::bucket::{
-    Bucket, Faults, FlakyBucket, FolderBucket, MemoryBucket, RetryBucket, RetryPolicy,
+    Bucket, Faults, FlakyBucket, FolderBucket, GcsBucket, GcsOptions, MemoryBucket, RetryBucket,
+    RetryPolicy,
 };
-use rand::Rng;
+use gcs_sim::{Fault, Op, Sim};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 
 use self::suite::Fixture;
 
@@ -71,6 +75,76 @@ contract!(flaky_folder, async {
     let bucket = FolderBucket::open(root.path().join("archive")).await.unwrap();
     Some(Fixture::new(patient(Arc::new(bucket))).taking_files().keeping(root))
 });
+
+contract!(gcs, async {
+    let sim = simulated().await;
+    Some(Fixture::new(Arc::new(google(&sim).await)).keeping(sim))
+});
+
+contract!(flaky_gcs, async {
+    let sim = simulated().await;
+    let bucket = RetryBucket::new(Arc::new(google(&sim).await), impatient());
+    bad_weather(&sim);
+    Some(Fixture::new(Arc::new(bucket)).keeping(sim))
+});
+
+contract!(real_gcs, async {
+    // Needs an account, so the default run passes over it.
+    let name = std::env::var("BOWERBIRD_TEST_GCS_BUCKET").ok()?;
+    install_tls();
+    let key_file = std::env::var_os("GOOGLE_APPLICATION_CREDENTIALS").map(Into::into);
+    let bucket = GcsBucket::open(GcsOptions::new(name, key_file, None)).await.unwrap();
+    Some(Fixture::new(Arc::new(RetryBucket::new(Arc::new(bucket), RetryPolicy::default()))))
+});
+
+async fn simulated() -> Sim {
+    install_tls();
+    let sim = Sim::start().await.unwrap();
+    sim.create_bucket("archive");
+    sim
+}
+
+async fn google(sim: &Sim) -> GcsBucket {
+    let options = GcsOptions::new("archive", None, Some(sim.endpoint()));
+    GcsBucket::open(options).await.unwrap()
+}
+
+/// Everything that can go wrong, each kind of request a few times, in an order drawn from a printed seed.
+fn bad_weather(sim: &Sim) {
+    let seed = rand::rng().random();
+    println!("faults are drawn from seed {seed}");
+    let mut dice = StdRng::seed_from_u64(seed);
+    for op in [
+        Op::Upload,
+        Op::StartUpload,
+        Op::Chunk,
+        Op::QueryUpload,
+        Op::Download,
+        Op::Stat,
+        Op::List,
+        Op::Delete,
+    ] {
+        for _ in 0..5 {
+            let fault = match dice.random_range(0..9) {
+                0 => Fault::Status(429, None),
+                1 => Fault::Status(503, Some(0)),
+                2 => Fault::Status(408, None),
+                3 => Fault::Reset,
+                4 => Fault::LostAnswer,
+                5 => Fault::Slow(Duration::from_millis(20)),
+                6 => Fault::CutRequest(dice.random_range(0..2_000_000)),
+                7 => Fault::CutAnswer(dice.random_range(0..2_000_000)),
+                _ => Fault::Status(500, None),
+            };
+            sim.inject(op, fault, dice.random_range(0..3), 1);
+        }
+    }
+}
+
+/// Whoever comes second finds it installed, which is as good.
+fn install_tls() {
+    drop(rustls::crypto::ring::default_provider().install_default());
+}
 
 /// A bucket on a bad day, and the patience to use it.
 fn patient(inner: Arc<dyn Bucket>) -> Arc<dyn Bucket> {

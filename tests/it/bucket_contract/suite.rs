@@ -15,7 +15,7 @@ use futures_util::StreamExt;
 use time::macros::datetime;
 
 /// More than Google's client sends in one request (16 MiB), and no multiple of its chunks.
-const LARGE: usize = 20 * 1024 * 1024 + 4321;
+pub(super) const LARGE: usize = 20 * 1024 * 1024 + 4321;
 
 /// A bucket with a corner of its own, for a real one is shared by all tests and by others.
 pub(super) struct Fixture {
@@ -361,14 +361,15 @@ fn refused<T: std::fmt::Debug>(result: &Result<T, BucketError>) {
     assert!(matches!(result, Err(BucketError::PreconditionFailed { .. })), "{result:?}");
 }
 
-fn spool(folder: &Path, bytes: &[u8]) -> Body {
+/// A spool file as a download leaves it.
+pub(super) fn spool(folder: &Path, bytes: &[u8]) -> Body {
     let path = folder.join("spool");
     std::fs::write(&path, bytes).unwrap();
     Body::File { path, len: bytes.len() as u64, crc32c: Crc32c::of(bytes) }
 }
 
 /// Bytes in which no part equals another, so that parts in the wrong order are noticed.
-fn noise(len: usize) -> Vec<u8> {
+pub(super) fn noise(len: usize) -> Vec<u8> {
     let words = (0_u64..).flat_map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
     words.take(len).collect()
 }
