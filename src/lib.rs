@@ -1,1 +1,3 @@
 //! Archives the media of a Discord server into a bucket with a page to browse it.
+
+pub mod bucket;

@@ -1,1 +1,3 @@
 //! The integration tests, one file a behaviour.
+
+mod bucket_contract;
