@@ -1,3 +1,5 @@
 //! The integration tests, one file a behaviour.
 
 mod bucket_contract;
+mod page;
+mod serve;
