@@ -190,9 +190,10 @@ fn tag(info: &ObjectInfo) -> headers::ETag {
 
 /// Headers that a bucket keeps are set by ourselves; one that is none after all is left out.
 fn insert(headers: &mut HeaderMap, name: axum::http::HeaderName, value: &str) {
-    match HeaderValue::from_str(value) {
-        Ok(value) => drop(headers.insert(name, value)),
-        Err(_) => warn!(%name, value, "header left out"),
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    } else {
+        warn!(%name, value, "header left out");
     }
 }
 

@@ -21,6 +21,9 @@ const PATIENCE = 400;
 /** How far below the screen, in pixels, the next batch is made ready. */
 const READY_BELOW = 1600;
 
+/** What the heading of a month takes, in pixels. */
+const HEADING = 38;
+
 /** Publications swept up under the reader one after the other that are believed before giving up. */
 const RENEWALS = 3;
 
@@ -120,8 +123,11 @@ export class Grid {
     try {
       while (round === this.round && !this.ended) {
         await this.more();
-        if (this.progress.getBoundingClientRect().top > innerHeight + READY_BELOW) return;
+        if (this.progress.getBoundingClientRect().top > innerHeight + READY_BELOW) break;
       }
+      // Observed anew: whoever scrolls on before the observer has seen the end leave would never be seen to arrive.
+      this.near.unobserve(this.progress);
+      if (!this.ended) this.near.observe(this.progress);
     } catch (error) {
       if (round === this.round) this.#failed(error);
     }
@@ -210,6 +216,8 @@ export class Grid {
     if (field.width === 0) return;
     const { boxes, height } = layOut(section.entries.map(shape), field);
     section.list.style.height = `${height}px`;
+    // Months out of sight are not drawn; with their true height the scroll bar tells the truth all the same.
+    section.node.style.containIntrinsicBlockSize = `${height + HEADING}px`;
     for (const [at, child] of [...section.list.children].entries()) {
       const { left, top, width, height: high } = boxes[at];
       const { style: its } = /** @type {HTMLElement} */ (child);

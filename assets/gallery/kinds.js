@@ -14,7 +14,11 @@ const NAMES = { video: "videos", image: "images", audio: "audios", file: "files"
  */
 export function drawKinds(root, view) {
   const all = chip(address({ ...view, kind: null, clip: null }), view.kind === null, "all", say("all"));
-  const kinds = KINDS.map((kind) => chip(address({ ...view, kind, clip: null }), view.kind === kind, kind, say(NAMES[kind])));
+  const kinds = KINDS.map((kind) => {
+    const current = view.kind === kind;
+    // Choosing the one that is chosen lets all kinds in again: on a phone there is no room for "all".
+    return chip(address({ ...view, kind: current ? null : kind, clip: null }), current, kind, say(NAMES[kind]));
+  });
   fill(root, all, ...kinds);
 }
 

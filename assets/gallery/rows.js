@@ -6,6 +6,9 @@
 const NARROWEST = 0.56;
 const WIDEST = 2.4;
 
+/** How much higher than wished the last row may become to fill the width. */
+const NEARLY = 1.25;
+
 /**
  * The shape given to what has no known size: that of most clips.
  */
@@ -13,7 +16,7 @@ export const USUAL_SHAPE = 16 / 9;
 
 /**
  * Boxes for pictures of these shapes (width by height), in order, and the height of them all.
- * The last row keeps the wished height, since what comes next may still join it.
+ * The last row keeps about the wished height, since what comes next may still join it.
  *
  * @param {number[]} shapes
  * @param {{ width: number, height: number, gap: number }} field `height` is the wished height of a row
@@ -58,5 +61,6 @@ function nextRow(shapes, first, field) {
     }
     before = height;
   }
-  return { last: shapes.length, height: Math.min(before, field.height) };
+  // A last row that is nearly full is filled; one picture alone is not blown up.
+  return { last: shapes.length, height: before <= field.height * NEARLY ? before : field.height };
 }

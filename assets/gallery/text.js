@@ -5,8 +5,8 @@ import { element } from "./elements.js";
 
 /** @typedef {keyof typeof english} Key */
 
-/** The only language so far; dates and numbers follow it, so that a page does not mix two. */
-const LANGUAGE = "en";
+/** The only language so far; dates and numbers follow it in the reader's own manner of it, so that a page does not mix two. */
+const LANGUAGE = navigator.languages.find((language) => language.startsWith("en")) ?? "en";
 
 const dates = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: "long" });
 const moments = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: "long", timeStyle: "short" });

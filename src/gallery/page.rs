@@ -82,23 +82,20 @@ fn index(mode: &PageMode, title: &str) -> String {
 
 /// What the page may load and do. Scripts and styles come from its own files alone, and nothing is parsed as HTML.
 fn policy(mode: &PageMode) -> String {
-    let media = match mode {
-        PageMode::Copy => String::new(),
-        PageMode::Link(hosts) => {
-            let discord = DISCORD_MEDIA.into_iter();
-            discord
-                .chain(hosts.iter().map(|host| host.0.as_str()))
-                .map(|host| format!(" {host}"))
-                .collect()
+    let mut media = "'self'".to_owned();
+    if let PageMode::Link(hosts) = mode {
+        for host in DISCORD_MEDIA.into_iter().chain(hosts.iter().map(|host| host.0.as_str())) {
+            media.push(' ');
+            media.push_str(host);
         }
-    };
+    }
     [
         "default-src 'none'",
         "script-src 'self'",
         "style-src 'self'",
         "connect-src 'self'",
-        &format!("img-src 'self'{media}"),
-        &format!("media-src 'self'{media}"),
+        &format!("img-src {media}"),
+        &format!("media-src {media}"),
         "base-uri 'none'",
         "form-action 'none'",
         "require-trusted-types-for 'script'",

@@ -5,6 +5,7 @@ mod browser;
 mod media;
 
 use axum::Router;
+use bowerbird::gallery::page::PageMode;
 use bowerbird::serve;
 use fantoccini::key::Key;
 use serde_json::{Value, json};
@@ -375,6 +376,80 @@ async fn new_entries_arrive_and_replaced_files_are_found_again() {
 }
 
 #[tokio::test]
+async fn links_are_played_from_where_the_policy_allows() {
+    let mut archive = Archive::new(30).await;
+    let (address, elsewhere) = (served(&archive).await, plainly_served(&archive).await);
+    archive.mode = "link";
+    for (at, entry) in archive.entries.iter_mut().enumerate() {
+        let media = entry["Media"].take();
+        entry["Attachment_URL"] =
+            json!(format!("{elsewhere}{}?ex=1", media.as_str().unwrap_or("media/none")));
+        entry["Expire_Timestamp"] = json!(if at == 2 { 1_600_000_000_i64 } else { 4_000_000_000 });
+    }
+    archive.publish().await;
+    let origin = elsewhere.strip_suffix("/some/where/").unwrap();
+    archive.put_page(&PageMode::Link(vec![origin.parse().unwrap()])).await;
+    let browser = Browser::start(Screen::Desk, Shade::Light).await;
+    let open = async |at: usize| {
+        browser.open(&format!("{address}{}", clip_address(&archive.entries[at]))).await;
+        until_playing(&browser, &text(&archive.entries[at], "Id")).await;
+    };
+    open(0).await;
+    browser.until("document.querySelector('video')?.videoWidth === 320").await;
+    assert_eq!(
+        browser.value("document.querySelector('[data-link=file]').getAttribute('href')").await,
+        archive.entries[0]["Attachment_URL"]
+    );
+    open(7).await;
+    browser.until("document.querySelector('.stage-image')?.naturalWidth > 0").await;
+    open(2).await;
+    browser.until("document.querySelector('.stage').textContent.match(/expired on .*2020/)").await;
+    // The same page without that host in its policy lets nothing in from there.
+    archive.put_page(&PageMode::Link(Vec::new())).await;
+    browser.open("about:blank").await;
+    open(0).await;
+    browser
+        .until(
+            "document.querySelector('.stage').textContent.includes('did not give out this file')",
+        )
+        .await;
+    browser.close(&["Content Security Policy"]).await;
+}
+
+#[tokio::test]
+async fn the_page_waits_for_the_first_publication() {
+    let mut archive = Archive::new(20).await;
+    archive.unpublish().await;
+    let address = served(&archive).await;
+    let browser = Browser::start(Screen::Phone, Shade::Light).await;
+    browser.open(&address).await;
+    browser
+        .until("document.querySelector('#progress').textContent.includes('no archive here yet')")
+        .await;
+    archive.publish().await;
+    browser
+        .until(
+            "(dispatchEvent(new Event('focus')), document.querySelectorAll('.tile').length === 20)",
+        )
+        .await;
+    // On a phone a finger turns the page.
+    let ids = archive.ids(|_| true);
+    browser.click(&format!(".tile[data-id='{}'] a", ids[0])).await;
+    until_playing(&browser, &ids[0]).await;
+    for (from, to, id) in [(300, 100, &ids[1]), (100, 300, &ids[0])] {
+        let swipe = "((from, to) => {
+            const stage = document.querySelector('.stage');
+            const touch = (clientX) => new Touch({ identifier: 1, target: stage, clientX, clientY: 200 });
+            stage.dispatchEvent(new TouchEvent('touchstart', { touches: [touch(from)] }));
+            stage.dispatchEvent(new TouchEvent('touchend', { changedTouches: [touch(to)] }));
+        })";
+        browser.value(&format!("{swipe}({from}, {to})")).await;
+        until_playing(&browser, id).await;
+    }
+    browser.close(&["404 (Not Found)"]).await;
+}
+
+#[tokio::test]
 async fn hostile_names_stay_text() {
     let archive = Archive::new(60).await;
     let address = served(&archive).await;
@@ -440,6 +515,11 @@ async fn every_view_fits_desk_and_phone() {
             browser.value("matchMedia('(prefers-color-scheme: dark)').matches").await,
             json!(shade == Shade::Dark)
         );
+        // Whose it is stands on the tile that has the focus.
+        browser.value("document.querySelector('.tile a').focus({ focusVisible: true })").await;
+        browser
+            .until("getComputedStyle(document.querySelector('.tile .caption')).opacity === '1'")
+            .await;
         browser.screenshot(&format!("{name}-grid")).await;
         if screen == Screen::Phone {
             browser.click("#open-filters").await;

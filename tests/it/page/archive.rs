@@ -89,6 +89,7 @@ pub(crate) struct Archive {
     pub(crate) bucket: Arc<FolderBucket>,
     pub(crate) entries: Vec<Value>,
     _folder: tempfile::TempDir,
+    pub(crate) mode: &'static str,
     generation: u64,
     named: BTreeSet<String>,
 }
@@ -102,6 +103,7 @@ impl Archive {
             bucket,
             entries: Vec::new(),
             _folder: folder,
+            mode: "copy",
             generation: 0,
             named: BTreeSet::new(),
         };
@@ -121,9 +123,7 @@ impl Archive {
         archive.put("userData/avatars/5e1f.webp", made.stills[4].bytes.clone()).await;
         archive.entries = (0..count).map(|at| entry(made, at)).collect();
         archive.publish().await;
-        for object in page::objects(&PageMode::Copy, "Night Owls") {
-            archive.put(object.key.as_str(), object.bytes.to_vec()).await;
-        }
+        archive.put_page(&PageMode::Copy).await;
         archive
     }
 
@@ -136,6 +136,19 @@ impl Archive {
             entry[key] = value.clone();
         }
         self.entries.push(entry);
+    }
+
+    /// Writes the page for a mode.
+    pub(crate) async fn put_page(&self, mode: &PageMode) {
+        for object in page::objects(mode, "Night Owls") {
+            self.put(object.key.as_str(), object.bytes.to_vec()).await;
+        }
+    }
+
+    /// Takes the manifest away, as before the first publication.
+    pub(crate) async fn unpublish(&self) {
+        let key = ObjectKey::new("messages/manifest.json").unwrap();
+        self.bucket.delete(&key, Precondition::Always).await.unwrap();
     }
 
     /// Writes the entries as they are now; each publication names its shards anew.
@@ -159,7 +172,7 @@ impl Archive {
         let bytes: u64 = self.entries.iter().filter_map(|entry| entry["Size"].as_u64()).sum();
         let manifest = json!({
             "version": 1, "generation": self.generation, "publishedAt": "2026-03-04T05:06:07Z",
-            "title": "Night Owls", "media": "copy",
+            "title": "Night Owls", "media": self.mode,
             "totals": { "entries": self.entries.len(), "bytes": bytes, "people": PEOPLE.len() },
             "users": users, "guilds": [{ "id": "1", "name": "Night Owls" }], "channels": channels,
         });
@@ -270,7 +283,7 @@ fn entry(made: &Files, at: usize) -> Value {
     let mixed = mix(at);
     let place = if at == 9 { "600" } else { places[mixed % places.len()] };
     let (person, poster) = if at == 9 { PEOPLE[10] } else { PEOPLE[mixed / 16 % 10] };
-    let still = &made.stills[(at * 7 + mix(at) % 5) % made.stills.len()];
+    let still = &made.stills[mixed / 7 % made.stills.len()];
     // The first ones are what tests open by number, the others come as they come.
     let (kind, media, thumbnail) = match (at, mixed / 256 % 24) {
         (6, _) => ("video", &made.unplayable, Some(still)),

@@ -51,6 +51,7 @@ impl Browser {
     pub(crate) async fn start(screen: Screen, shade: Shade) -> Self {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
+            .env("TZ", "UTC")
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .kill_on_drop(true)
@@ -163,7 +164,7 @@ fn capabilities(profile: &str, screen: Screen, shade: Shade) -> serde_json::Map<
     let mut options = json!({ "args": [
         "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
         "--disable-background-networking", "--disable-component-update", "--disable-sync",
-        "--disable-dev-shm-usage", "--mute-audio", "--lang=en-GB", "--window-size=1400,900",
+        "--disable-dev-shm-usage", "--mute-audio", "--lang=en-GB", "--window-size=1400,1043", "--force-prefers-reduced-motion",
         format!("--user-data-dir={profile}"), format!("--blink-settings=preferredColorScheme={scheme}"),
     ]});
     if screen == Screen::Phone {

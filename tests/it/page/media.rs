@@ -60,7 +60,7 @@ impl Media {
 
 fn make() -> Files {
     let folder = tempfile::tempdir().unwrap();
-    let film = "testsrc2=size=320x180:rate=15:duration=6";
+    let film = "mandelbrot=s=320x180:rate=15:start_scale=0.4:end_pts=120,trim=duration=6";
     let tone = "sine=frequency=330:duration=6";
     let clip = |name: &str, codecs: &str| {
         run(
@@ -122,9 +122,8 @@ fn stills(folder: &Path) -> Vec<Media> {
             let line = format!(":x0={x}:y0=0:x1={}:y1={height}", width - x.min(width / 2));
             let round = format!(":x0={x}:y0={y}:x1={width}:y1={height}");
             let ends = if *kind == "linear" { line } else { round };
-            let gradient = format!(
-                "gradients=s={width}x{height}{colours}:n=4:type={kind}:seed=7{ends},noise=alls=9:allf=u"
-            );
+            let gradient =
+                format!("gradients=s={width}x{height}{colours}:n=4:type={kind}:seed=7{ends}");
             sources.push((gradient, (width, height)));
         }
     }
