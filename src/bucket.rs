@@ -6,11 +6,14 @@
 
 mod checked;
 mod error;
+mod flaky;
 mod folder;
 mod key;
+mod lease;
 mod memory;
 mod meta;
 mod object;
+mod retry;
 
 use std::fmt::Debug;
 use std::num::NonZeroUsize;
@@ -18,14 +21,17 @@ use std::num::NonZeroUsize;
 use async_trait::async_trait;
 
 pub use self::error::{BucketError, Source};
+pub use self::flaky::{Faults, FlakyBucket};
 pub use self::folder::FolderBucket;
 pub use self::key::{InvalidKey, ObjectKey};
+pub use self::lease::{Holder, Lease, LeaseError};
 pub use self::memory::{Counts, MemoryBucket};
 pub use self::meta::{ContentEncoding, ObjectMeta};
 pub use self::object::{
     Body, ByteRange, Crc32c, Generation, Listing, Object, ObjectInfo, ObjectStream, PageToken,
     Precondition,
 };
+pub use self::retry::{RetryBucket, RetryPolicy};
 
 /// A place that keeps whole objects under names.
 #[async_trait]

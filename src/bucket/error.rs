@@ -3,6 +3,7 @@
 //! Made by every bucket; the retry decorator asks it whether to try again, people read it in logs and from `doctor`.
 
 use std::error::Error as StdError;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -56,6 +57,12 @@ pub enum BucketError {
         /// What a person can do about it.
         remedy: String,
     },
+    /// The file to put is not the one that was hashed, so it has to be fetched again.
+    #[error("spool file {} is not what it was when it was hashed", path.display())]
+    SpoolChanged {
+        /// Where the file is.
+        path: PathBuf,
+    },
     /// Bytes do not match their checksum.
     #[error("object {key} has checksum {found} instead of {expected}")]
     Corrupt {
@@ -66,10 +73,10 @@ pub enum BucketError {
         /// What it is.
         found: Crc32c,
     },
-    /// Bytes are missing, or there are too many.
-    #[error("object {key} has {found} bytes instead of {expected}")]
+    /// Bytes that were read are fewer than there are, or more.
+    #[error("{found} bytes of object {key} came instead of {expected}")]
     WrongLength {
-        /// What was read or written.
+        /// What was read.
         key: ObjectKey,
         /// How many there should be.
         expected: u64,
@@ -131,6 +138,7 @@ impl BucketError {
             Self::Full { .. }
             | Self::NotFound { .. }
             | Self::PreconditionFailed { .. }
+            | Self::SpoolChanged { .. }
             | Self::NoSuchRange { .. }
             | Self::Denied { .. }
             | Self::NoSuchBucket { .. }

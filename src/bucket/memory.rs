@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::ops::Bound;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
@@ -85,29 +86,11 @@ impl Bucket for MemoryBucket {
         body: Body,
         when: Precondition,
     ) -> Result<ObjectInfo, BucketError> {
-        let (len, promised) = (body.len(), body.crc32c());
+        let (len, crc32c) = (body.len(), body.crc32c());
         let bytes = match body {
             Body::Bytes(bytes) => bytes,
-            Body::File { path, .. } => tokio::fs::read(path)
-                .await
-                .map_err(|error| BucketError::Broken {
-                    action: "read the spool file",
-                    source: error.into(),
-                })?
-                .into(),
+            Body::File { path, .. } => read_spool(path, len, crc32c).await?,
         };
-        if bytes.len() as u64 != len {
-            let found = bytes.len() as u64;
-            return Err(BucketError::WrongLength { key: key.clone(), expected: len, found });
-        }
-        let crc32c = Crc32c::of(&bytes);
-        if crc32c != promised {
-            return Err(BucketError::Corrupt {
-                key: key.clone(),
-                expected: promised,
-                found: crc32c,
-            });
-        }
 
         let mut contents = self.contents();
         let there = contents.objects.get(key).map(|(info, _)| info.generation);
@@ -193,6 +176,17 @@ impl Bucket for MemoryBucket {
         }
         Ok(())
     }
+}
+
+async fn read_spool(path: PathBuf, len: u64, crc32c: Crc32c) -> Result<Bytes, BucketError> {
+    let bytes = tokio::fs::read(&path).await.map_err(|error| BucketError::Broken {
+        action: "read the spool file",
+        source: error.into(),
+    })?;
+    if bytes.len() as u64 != len || Crc32c::of(&bytes) != crc32c {
+        return Err(BucketError::SpoolChanged { path });
+    }
+    Ok(bytes.into())
 }
 
 fn chunks(mut bytes: Bytes) -> impl Iterator<Item = Result<Bytes, BucketError>> {

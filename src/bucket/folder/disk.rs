@@ -98,14 +98,14 @@ impl Disk {
                 self.give_name(key, &target, &file, path, when)
             }
             Body::File { path, len, crc32c } => {
-                let spool = open_spool(path, key, *len)?;
+                let spool = open_spool(path, *len)?;
                 spool.sync_all().map_err(|error| self.error("sync the spool file", error))?;
                 let lock = self.lock()?;
                 if let Some(link) = self.link(path) {
                     self.give_name(key, &target, &spool, link, when)
                 } else {
                     drop(lock);
-                    let (file, path) = self.copy(spool, key, *len, *crc32c)?;
+                    let (file, path) = self.copy(spool, path, *len, *crc32c)?;
                     let _lock = self.lock()?;
                     self.give_name(key, &target, &file, path, when)
                 }
@@ -256,7 +256,7 @@ impl Disk {
     fn copy(
         &self,
         mut spool: File,
-        key: &ObjectKey,
+        path: &Path,
         len: u64,
         expected: Crc32c,
     ) -> Result<(File, TempPath), BucketError> {
@@ -274,11 +274,8 @@ impl Disk {
             crc32c = crc32c.append(&buffer[..read]);
             found += read as u64;
         }
-        if found != len {
-            return Err(BucketError::WrongLength { key: key.clone(), expected: len, found });
-        }
-        if crc32c != expected {
-            return Err(BucketError::Corrupt { key: key.clone(), expected, found: crc32c });
+        if found != len || crc32c != expected {
+            return Err(BucketError::SpoolChanged { path: path.to_owned() });
         }
         copy.as_file().sync_all().map_err(failed)?;
         Ok(copy.into_parts())
@@ -349,15 +346,14 @@ impl Disk {
     }
 }
 
-fn open_spool(path: &Path, key: &ObjectKey, expected: u64) -> Result<File, BucketError> {
+fn open_spool(path: &Path, expected: u64) -> Result<File, BucketError> {
     let broken = |error: io::Error| BucketError::Broken {
         action: "open the spool file",
         source: error.into(),
     };
     let spool = File::open(path).map_err(broken)?;
-    let found = spool.metadata().map_err(broken)?.len();
-    if found != expected {
-        return Err(BucketError::WrongLength { key: key.clone(), expected, found });
+    if spool.metadata().map_err(broken)?.len() != expected {
+        return Err(BucketError::SpoolChanged { path: path.to_owned() });
     }
     Ok(spool)
 }
@@ -437,11 +433,11 @@ mod tests {
     fn a_copy_is_compared_with_what_was_promised() {
         let (root, disk) = disk();
         let Body::File { path, .. } = spool(root.path(), b"bytes") else { unreachable!() };
-        let copy = |len, crc32c| disk.copy(File::open(&path).unwrap(), &key("a"), len, crc32c);
+        let copy = |len, crc32c| disk.copy(File::open(&path).unwrap(), &path, len, crc32c);
 
-        assert!(matches!(copy(5, Crc32c::of(b"other")), Err(BucketError::Corrupt { .. })));
-        let short = copy(6, Crc32c::of(b"bytes"));
-        assert!(matches!(short, Err(BucketError::WrongLength { expected: 6, found: 5, .. })));
+        for refused in [copy(5, Crc32c::of(b"other")), copy(6, Crc32c::of(b"bytes"))] {
+            assert!(matches!(refused, Err(BucketError::SpoolChanged { .. })));
+        }
         let (_, kept) = copy(5, Crc32c::of(b"bytes")).unwrap();
         assert_eq!(fs::read(&kept).unwrap(), b"bytes");
         drop(kept);

@@ -5,12 +5,14 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bowerbird::bucket::{
-    Body, Bucket, BucketError, ByteRange, ContentEncoding, Crc32c, ObjectInfo, ObjectKey,
-    ObjectMeta, Precondition,
+    Body, Bucket, BucketError, ByteRange, ContentEncoding, Crc32c, Holder, Lease, LeaseError,
+    ObjectInfo, ObjectKey, ObjectMeta, Precondition,
 };
 use futures_util::StreamExt;
+use time::macros::datetime;
 
 /// More than Google's client sends in one request (16 MiB), and no multiple of its chunks.
 const LARGE: usize = 20 * 1024 * 1024 + 4321;
@@ -20,6 +22,16 @@ pub(super) struct Fixture {
     bucket: Arc<dyn Bucket>,
     corner: String,
     kept: Vec<Box<dyn Any + Send + Sync>>,
+    bytes: Bytes,
+}
+
+/// What becomes of the bytes of a spool file.
+#[derive(PartialEq)]
+enum Bytes {
+    /// They pass through the bucket's hands and are looked at.
+    Pass,
+    /// They stay where they are and get another name.
+    Stay,
 }
 
 impl Fixture {
@@ -27,7 +39,18 @@ impl Fixture {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let started = time::OffsetDateTime::now_utc().unix_timestamp_nanos();
-        Self { bucket, corner: format!("test-{started:x}-{number}"), kept: Vec::new() }
+        Self {
+            bucket,
+            corner: format!("test-{started:x}-{number}"),
+            kept: Vec::new(),
+            bytes: Bytes::Pass,
+        }
+    }
+
+    /// For a bucket that takes the spool file itself.
+    pub(super) fn taking_files(mut self) -> Self {
+        self.bytes = Bytes::Stay;
+        self
     }
 
     /// Keeps something alive as long as the bucket needs it.
@@ -132,15 +155,15 @@ pub(super) async fn preconditions_decide(fixture: &Fixture) {
     let put = |bytes: &'static str, when| bucket.put(&key, bytes.as_bytes().to_vec().into(), when);
 
     let first = put("first", Precondition::Absent).await.unwrap();
-    refused(put("again", Precondition::Absent).await);
+    refused(&put("again", Precondition::Absent).await);
     let second = put("second", Precondition::Generation(first.generation)).await.unwrap();
-    refused(put("third", Precondition::Generation(first.generation)).await);
+    refused(&put("third", Precondition::Generation(first.generation)).await);
     assert_eq!(fixture.read(&key, None).await, b"second");
 
-    refused(bucket.delete(&key, Precondition::Generation(first.generation)).await);
+    refused(&bucket.delete(&key, Precondition::Generation(first.generation)).await);
     assert_eq!(fixture.read(&key, None).await, b"second");
     bucket.delete(&key, Precondition::Generation(second.generation)).await.unwrap();
-    refused(put("fourth", Precondition::Generation(second.generation)).await);
+    refused(&put("fourth", Precondition::Generation(second.generation)).await);
     assert_eq!(bucket.stat(&key).await.unwrap(), None);
 }
 
@@ -189,16 +212,20 @@ pub(super) async fn a_damaged_file_is_refused(fixture: &Fixture) {
     let Body::File { path, len, crc32c } = spool(folder.path(), b"what was hashed") else {
         unreachable!()
     };
-    std::fs::write(&path, b"what was hashed, and more").unwrap();
-    let longer = Body::File { path: path.clone(), len, crc32c };
-    let put = fixture.bucket.put(&key, longer, Precondition::Always).await;
-    assert!(matches!(put, Err(BucketError::WrongLength { .. })), "{put:?}");
-
-    std::fs::write(&path, b"what").unwrap();
-    let shorter = Body::File { path, len, crc32c };
-    let put = fixture.bucket.put(&key, shorter, Precondition::Always).await;
-    assert!(matches!(put, Err(BucketError::WrongLength { .. })), "{put:?}");
-    assert_eq!(fixture.bucket.stat(&key).await.unwrap(), None, "nothing was stored");
+    for changed in [&b"what was hashed, and more"[..], b"what"] {
+        std::fs::write(&path, changed).unwrap();
+        let body = Body::File { path: path.clone(), len, crc32c };
+        let put = fixture.bucket.put(&key, body, Precondition::Always).await;
+        assert!(matches!(put, Err(BucketError::SpoolChanged { .. })), "{put:?}");
+        assert_eq!(fixture.bucket.stat(&key).await.unwrap(), None, "nothing was stored");
+    }
+    if fixture.bytes == Bytes::Pass {
+        std::fs::write(&path, b"what is here..").unwrap();
+        let body = Body::File { path, len, crc32c };
+        let put = fixture.bucket.put(&key, body, Precondition::Always).await;
+        assert!(matches!(put, Err(BucketError::SpoolChanged { .. })), "{put:?}");
+        assert_eq!(fixture.bucket.stat(&key).await.unwrap(), None, "nothing was stored");
+    }
 }
 
 pub(super) async fn headers_follow_from_the_name(fixture: &Fixture) {
@@ -238,7 +265,7 @@ pub(super) async fn one_of_many_writers_wins(fixture: &Fixture) {
         for put in puts.collect::<Vec<_>>() {
             match put.await.unwrap() {
                 Ok(winner) => won.push(winner),
-                Err(error) => refused::<()>(Err(error)),
+                Err(error) => refused::<()>(&Err(error)),
             }
         }
         assert_eq!(won.len(), 1, "winners: {won:?}");
@@ -270,6 +297,43 @@ pub(super) async fn an_open_object_stays_what_it_was(fixture: &Fixture) {
     assert_eq!(fixture.read(&key, None).await, b"after, and longer");
 }
 
+pub(super) async fn one_holder_has_the_lease(fixture: &Fixture) {
+    let noon = datetime!(2026-03-01 12:00 UTC);
+    let ttl = Duration::from_mins(1);
+    let acquire = |id: &str, now| {
+        let holder = Holder { id: id.to_owned(), host: format!("{id}.example"), process: 42 };
+        Lease::acquire(Arc::clone(&fixture.bucket), holder, now, ttl)
+    };
+
+    let mut first = acquire("first", noon).await.unwrap();
+    let refused = acquire("second", noon + ttl / 2).await.unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "first.example (process 42) writes to this archive, at least until 2026-03-01T12:01:00Z: \
+         stop it there, or wait"
+    );
+    first.renew(noon + ttl / 2).await.unwrap();
+    assert!(matches!(acquire("second", noon + ttl).await, Err(LeaseError::Held { .. })));
+
+    // The first crashes and comes back: what it held before its crash is void.
+    let again = acquire("first", noon + ttl).await.unwrap();
+    assert!(matches!(first.renew(noon + ttl).await, Err(LeaseError::Lost)));
+    assert!(again.is_valid(noon + ttl) && !again.is_valid(noon + 2 * ttl));
+
+    // Nobody hears of it again, so another takes over, once.
+    let (a, b) = tokio::join!(acquire("second", noon + 3 * ttl), acquire("third", noon + 3 * ttl));
+    let winner = match (a, b) {
+        (Ok(winner), Err(LeaseError::Held { .. })) | (Err(LeaseError::Held { .. }), Ok(winner)) => {
+            winner
+        }
+        other => panic!("not one winner: {other:?}"),
+    };
+    again.release().await.unwrap();
+    assert!(matches!(acquire("fourth", noon + 3 * ttl).await, Err(LeaseError::Held { .. })));
+    winner.release().await.unwrap();
+    acquire("fourth", noon + 3 * ttl).await.unwrap().release().await.unwrap();
+}
+
 async fn check_listing(fixture: &Fixture, prefix: &str, limit: usize, expected: &[&str]) {
     let start = format!("media/{}/", fixture.corner);
     let limit = NonZeroUsize::new(limit).unwrap();
@@ -293,7 +357,7 @@ async fn check_listing(fixture: &Fixture, prefix: &str, limit: usize, expected: 
 }
 
 #[track_caller]
-fn refused<T: std::fmt::Debug>(result: Result<T, BucketError>) {
+fn refused<T: std::fmt::Debug>(result: &Result<T, BucketError>) {
     assert!(matches!(result, Err(BucketError::PreconditionFailed { .. })), "{result:?}");
 }
 
