@@ -51,6 +51,7 @@ export class Grid {
     this.ended = false;
     // Reading for a view that was left meanwhile comes to nothing.
     this.round = 0;
+    this.width = 0;
     this.near = new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) && this.#keepGrowing(), { rootMargin: `0px 0px ${READY_BELOW}px` });
     new ResizeObserver(() => this.#resized()).observe(root);
     root.addEventListener("keydown", (event) => this.#moveFocus(event));

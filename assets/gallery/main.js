@@ -219,9 +219,11 @@ function channelName(id) {
   return channel.kind === "text" || channel.kind === "announcement" ? `#${channel.name}` : channel.name;
 }
 
-/** Reads the manifest anew because a file it named is gone. */
+/** Reads the manifest anew because a file it named is gone. What it brings is shown beside the work that asked for it. */
 async function renew() {
+  const before = manifest?.generation;
   manifest = await readManifest();
+  if (manifest.generation !== before) void publish(manifest).catch(() => {});
 }
 
 /**

@@ -128,7 +128,7 @@ impl Archive {
     }
 
     /// Adds an entry that is newer than all others, `minutes` after the first archive's newest.
-    pub(crate) fn post(&mut self, minutes: i64, changes: Value) {
+    pub(crate) fn post(&mut self, minutes: i64, changes: &Value) {
         let newer = NEWEST + Duration::minutes(minutes);
         let mut entry = entry(files(), 3);
         date(&mut entry, newer);
@@ -185,7 +185,7 @@ impl Archive {
         let listing = self.bucket.list("messages/", None, limit).await.unwrap();
         for object in listing.objects {
             let key = object.key.as_str();
-            if key.ends_with(".gz") && !self.named.contains(key) {
+            if object.key.extension() == "gz" && !self.named.contains(key) {
                 self.bucket.delete(&object.key, Precondition::Always).await.unwrap();
             }
         }
@@ -295,9 +295,13 @@ fn entry(made: &Files, at: usize) -> Value {
     };
     let size = if kind == "audio" || kind == "file" { None } else { still.size };
     // Clips of many lengths: what the badge says comes from the entry, the file need not be that long.
-    let seconds = media
-        .seconds
-        .map(|seconds| if kind == "video" { seconds + (at * at % 97) as f64 } else { seconds });
+    let seconds = media.seconds.map(|seconds| {
+        if kind == "video" {
+            seconds + f64::from(u32::try_from(at * at % 97).unwrap())
+        } else {
+            seconds
+        }
+    });
     let hostile = at == 9;
     let mut entry = json!({
         "Attachment_id": "900", "guildId": "1", "channelId": place, "posterId": person,
@@ -315,7 +319,7 @@ fn entry(made: &Files, at: usize) -> Value {
         13 => (entry["Media"], entry["Gone"]) = (Value::Null, json!("deleted on Discord")),
         _ => {}
     }
-    date(&mut entry, NEWEST - Duration::minutes(at as i64 * 731));
+    date(&mut entry, NEWEST - Duration::minutes(i64::try_from(at).unwrap() * 731));
     entry
 }
 

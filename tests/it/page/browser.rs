@@ -160,7 +160,8 @@ async fn port_of(driver: &mut Child) -> u16 {
 }
 
 fn capabilities(profile: &str, screen: Screen, shade: Shade) -> serde_json::Map<String, Value> {
-    let scheme = if shade == Shade::Dark { 0 } else { 1 };
+    // Blink's own numbers: dark is 0, light is 1.
+    let scheme = u8::from(shade == Shade::Light);
     let mut options = json!({ "args": [
         "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
         "--disable-background-networking", "--disable-component-update", "--disable-sync",

@@ -113,17 +113,18 @@ fn make() -> Files {
 
 fn stills(folder: &Path) -> Vec<Media> {
     let mut sources: Vec<(String, (u32, u32))> = Vec::new();
-    for (at, palette) in PALETTES.iter().enumerate() {
-        let colours: String =
-            palette.split(',').enumerate().map(|(n, colour)| format!(":c{n}={colour}")).collect();
+    for (at, palette) in (0_u32..).zip(PALETTES) {
+        let colours: Vec<String> =
+            palette.split(',').enumerate().map(|(n, colour)| format!("c{n}={colour}")).collect();
+        let colours = colours.join(":");
         for (turn, kind) in ["linear", "radial", "spiral"].iter().enumerate() {
-            let (width, height) = SHAPES[(at + 2 * turn) % SHAPES.len()];
-            let (x, y) = (width * (at as u32 % 4 + 1) / 5, height / 4);
+            let (width, height) = SHAPES[(at as usize + 2 * turn) % SHAPES.len()];
+            let (x, y) = (width * (at % 4 + 1) / 5, height / 4);
             let line = format!(":x0={x}:y0=0:x1={}:y1={height}", width - x.min(width / 2));
             let round = format!(":x0={x}:y0={y}:x1={width}:y1={height}");
             let ends = if *kind == "linear" { line } else { round };
             let gradient =
-                format!("gradients=s={width}x{height}{colours}:n=4:type={kind}:seed=7{ends}");
+                format!("gradients=s={width}x{height}:{colours}:n=4:type={kind}:seed=7{ends}");
             sources.push((gradient, (width, height)));
         }
     }
