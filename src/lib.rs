@@ -11,3 +11,5 @@ pub mod bucket;
 pub mod store;
 pub mod domain;
 pub mod ffmpeg;
+pub mod gallery;
+pub mod serve;

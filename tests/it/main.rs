@@ -5,3 +5,5 @@ mod thumbnails;
 mod tidy;
 mod docs;
 mod docker;
+mod page;
+mod serve;

@@ -1,0 +1,107 @@
+// Turns values into words: numbers, dates, sizes and the gallery's own sentences.
+
+import english from "./languages/en.js";
+import { element } from "./elements.js";
+
+/** @typedef {keyof typeof english} Key */
+
+/** The only language so far; dates and numbers follow it in the reader's own manner of it, so that a page does not mix two. */
+const LANGUAGE = navigator.languages.find((language) => language.startsWith("en")) ?? "en";
+
+const dates = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: "long" });
+const moments = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: "long", timeStyle: "short" });
+const months = new Intl.DateTimeFormat(LANGUAGE, { month: "long", year: "numeric" });
+const numbers = new Intl.NumberFormat(LANGUAGE);
+const plurals = new Intl.PluralRules(LANGUAGE);
+
+/** A web address in running text; punctuation that ends a sentence is not part of it. */
+const ADDRESS = /https?:\/\/[^\s<>"]+[^\s<>"'.,;:!?)\]}]/g;
+
+/**
+ * A sentence in the reader's language, its `{gaps}` filled.
+ *
+ * @param {Key} key
+ * @param {Record<string, string | number>} [gaps]
+ * @returns {string}
+ */
+export function say(key, gaps = {}) {
+  const sentence = english[key];
+  const chosen = typeof sentence === "string" ? sentence : sentence[plurals.select(Number(gaps.n)) === "one" ? "one" : "other"];
+  return chosen.replace(/\{(\w+)\}/g, (_, gap) => {
+    const value = gaps[gap] ?? "";
+    return typeof value === "number" ? number(value) : value;
+  });
+}
+
+/** @param {number} value */
+export function number(value) {
+  return numbers.format(value);
+}
+
+/** @param {number} time */
+export function date(time) {
+  return dates.format(time);
+}
+
+/** @param {number} time */
+export function moment(time) {
+  return moments.format(time);
+}
+
+/** @param {number} time */
+export function month(time) {
+  return months.format(time);
+}
+
+/**
+ * `0:07`, `12:03`, `1:02:03`.
+ *
+ * @param {number} seconds
+ */
+export function clock(seconds) {
+  const whole = Math.max(0, Math.round(seconds));
+  const two = (/** @type {number} */ part) => String(part).padStart(2, "0");
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
+  return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
+}
+
+/**
+ * Decimal units, as Discord and most file managers show them.
+ *
+ * @param {number} bytes
+ */
+export function size(bytes) {
+  const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
+  const step = bytes < 1000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(bytes) / 3));
+  const value = bytes / 1000 ** step;
+  const digits = step > 0 && value < 10 ? 1 : 0;
+  return new Intl.NumberFormat(LANGUAGE, { style: "unit", unit: units[step], unitDisplay: step ? "short" : "long", maximumFractionDigits: digits }).format(value);
+}
+
+/**
+ * Somebody's text with its web addresses as links, everything else as it was typed.
+ *
+ * @param {string} text
+ * @returns {(string | HTMLElement)[]}
+ */
+export function linked(text) {
+  /** @type {(string | HTMLElement)[]} */
+  const parts = [];
+  let end = 0;
+  for (const match of text.matchAll(ADDRESS)) {
+    parts.push(text.slice(end, match.index));
+    parts.push(element("a", { attributes: { href: match[0], target: "_blank", rel: "noopener noreferrer nofollow" } }, match[0]));
+    end = match.index + match[0].length;
+  }
+  parts.push(text.slice(end));
+  return parts;
+}
+
+/**
+ * The name a file was posted under.
+ *
+ * @param {{ Filename: string, Extension: string }} entry
+ */
+export function fileName(entry) {
+  return entry.Extension ? `${entry.Filename}.${entry.Extension}` : entry.Filename;
+}

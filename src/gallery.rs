@@ -1,0 +1,2 @@
+//! What the page reads, and the page itself.
+pub mod page;

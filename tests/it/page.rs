@@ -1,0 +1,76 @@
+//! The page in a real browser, over `serve` and over a plain static server under a prefix.
+
+#![allow(clippy::unwrap_used, reason = "a test says by panicking what went wrong")]
+
+mod archive;
+mod browse;
+mod browser;
+mod live;
+mod media;
+mod views;
+mod watch;
+
+use axum::Router;
+use bowerbird::serve;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tower_http::services::ServeDir;
+
+use self::archive::Archive;
+use self::browser::Browser;
+
+/// The ids of the tiles, as they follow one another on the page.
+const SHOWN: &str = "[...document.querySelectorAll('.tile')].map((tile) => tile.dataset.id)";
+
+/// The grid has come to its end.
+const ENDED: &str = "document.querySelector('#progress').textContent.startsWith('That is all')";
+
+/// Walks to the end of the grid, however often it grows meanwhile.
+const SCROLL: &str = "scrollTo(0, document.body.scrollHeight)";
+
+/// The files that were read since the page was opened.
+const READ: &str = "performance.getEntriesByType('resource').map((entry) => entry.name.replace(/.*\\/(messages|userData)\\//, '$1/'))";
+
+/// Serves the archive as the `serve` command does; the address ends in a slash.
+async fn served(archive: &Archive) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}/", listener.local_addr().unwrap());
+    tokio::spawn(serve::serve(
+        listener,
+        serve::router(archive.bucket.clone()),
+        std::future::pending(),
+    ));
+    address
+}
+
+/// Serves the archive's folder with a server that knows nothing of it, deep below the root.
+async fn plainly_served(archive: &Archive) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}/some/where/", listener.local_addr().unwrap());
+    let router = Router::new().nest_service("/some/where", ServeDir::new(archive.bucket.root()));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    address
+}
+
+async fn scroll_to_end(browser: &Browser) {
+    browser.until(&format!("({SCROLL}, {ENDED})")).await;
+}
+
+async fn shown(browser: &Browser) -> Vec<String> {
+    serde_json::from_value(browser.value(SHOWN).await).unwrap()
+}
+
+/// Waits until the whole grid is exactly this.
+async fn until_shown(browser: &Browser, ids: &[String]) {
+    browser
+        .until(&format!("({SCROLL}, {ENDED} && JSON.stringify({SHOWN}) === '{}')", json!(ids)))
+        .await;
+}
+
+async fn until_playing(browser: &Browser, id: &str) {
+    browser
+        .until(&format!(
+            "document.querySelector('#player[open]') && location.hash.includes('{id}')"
+        ))
+        .await;
+}
