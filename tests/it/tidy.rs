@@ -150,6 +150,7 @@ fn files_that_are_laid_out_otherwise_are_caught() {
     check("domain/long.rs", &"fn f() {}\n".repeat(600), "601 lines");
     check("lib.rs", "pub mod domain;\npub fn f() {}", "holds no code");
     check("lib.rs", "pub mod domain;\nuse std::fmt;", "holds no code");
+    check("lib.rs", "pub mod domain; pub use domain::id;", "holds no code");
     check_good("lib.rs", "#![forbid(unsafe_code)]\n\n// Order.\npub mod domain;\npub mod app;");
     let undocumented = Source::new("store.rs", "use std::fmt;\n\n//! Late.");
     assert!(broken(&[undocumented])[0].contains("begins with //!"));

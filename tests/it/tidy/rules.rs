@@ -111,8 +111,9 @@ fn layout(source: &Source, complain: &mut impl FnMut(String)) {
     }
     if source.path == "lib.rs" {
         for line in source.code.lines().map(str::trim).filter(|line| !line.is_empty()) {
-            let module = line.strip_prefix("pub ").unwrap_or(line).starts_with("mod ")
-                && line.ends_with(';');
+            let declaration = line.strip_prefix("pub ").unwrap_or(line).strip_prefix("mod ");
+            let name = declaration.and_then(|rest| rest.strip_suffix(';'));
+            let module = name.is_some_and(|name| !name.contains([' ', ';']));
             if !module && !line.starts_with("#![") {
                 complain(format!("lib.rs holds no code, only the map: {line}"));
             }
