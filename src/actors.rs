@@ -17,6 +17,7 @@
 //!
 //! A [`Wake`] says "look, there is work" and may be lost: everybody rereads the store on a timer too.
 
+pub mod alarm;
 pub mod supervisor;
 pub mod persistence;
 pub mod backfill;
@@ -24,6 +25,7 @@ pub mod worker;
 pub mod download;
 pub mod thumbnail;
 pub mod refresh;
+pub mod publisher;
 
 use actix::prelude::*;
 

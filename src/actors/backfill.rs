@@ -20,7 +20,7 @@ use self::{
     reader::Reader,
     scout::Scout,
 };
-use super::{Drain, Wake, persistence::Ledger, supervisor::Supervisor};
+use super::{Drain, Wake, alarm::Alarm, persistence::Ledger};
 use crate::{
     discord::Discord,
     domain::{
@@ -71,7 +71,7 @@ pub struct Parts {
     /// How long after a live message its place is read back.
     pub confirm_after: Duration,
     /// Hears of what only a person can mend.
-    pub supervisor: Supervisor,
+    pub alarm: Alarm,
     /// How far it has come.
     pub progress: watch::Sender<Progress>,
 }
@@ -102,7 +102,7 @@ impl Actor for Backfill {
             selection: parts.selection,
             wanted: parts.wanted,
             confirm_after: parts.confirm_after,
-            supervisor: parts.supervisor,
+            alarm: parts.alarm,
             inbox: self.inbox.clone(),
             progress: parts.progress,
         };

@@ -16,7 +16,7 @@ use actix::prelude::*;
 use tokio::sync::{oneshot, watch};
 use tracing::{error, warn};
 
-use super::{Drain, Wake, supervisor::Supervisor};
+use super::{Drain, Wake, alarm::Alarm};
 use crate::{
     clock::Clock,
     domain::{
@@ -69,7 +69,7 @@ pub struct Persistence {
     store: Store,
     policy: Arc<Policy>,
     clock: Clock,
-    supervisor: Supervisor,
+    alarm: Alarm,
     wakes: BTreeMap<Hint, Recipient<Wake>>,
     commits: watch::Sender<u64>,
     waiting: VecDeque<Request>,
@@ -85,7 +85,7 @@ pub struct Parts {
     /// Tells when a change is written down.
     pub clock: Clock,
     /// Hears of a store that can't be read any more.
-    pub supervisor: Supervisor,
+    pub alarm: Alarm,
     /// Who is woken by which hint.
     pub wakes: BTreeMap<Hint, Recipient<Wake>>,
     /// Counts commits, for those who wait for a state of the store.
@@ -101,9 +101,9 @@ enum Request {
 impl Persistence {
     /// A writer over these parts.
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, policy, clock, supervisor, wakes, commits } = parts;
+        let Parts { store, policy, clock, alarm, wakes, commits } = parts;
         let waiting = VecDeque::new();
-        Self { store, policy, clock, supervisor, wakes, commits, waiting, committing: false }
+        Self { store, policy, clock, alarm, wakes, commits, waiting, committing: false }
     }
 
     fn enqueue<T: 'static>(
@@ -150,7 +150,7 @@ impl Persistence {
             }
             Err(PersistenceError::Store(error)) if is_hopeless(&error) => {
                 error!(%error, "the store can't be used any more");
-                self.supervisor.fail("persistence", error.to_string());
+                self.alarm.ring("persistence", error.to_string());
             }
             Err(error) => warn!(%error, "what happened could not be written down yet"),
         }

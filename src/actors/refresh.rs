@@ -16,7 +16,7 @@ use tokio::{
 };
 use tracing::{debug, info, warn};
 
-use super::{Drain, Wake, persistence::Ledger, supervisor::Supervisor};
+use super::{Drain, Wake, alarm::Alarm, persistence::Ledger};
 use crate::{
     clock::Clock,
     discord::{Cursor, Discord, DiscordError, PAGE, REFRESH_BATCH},
@@ -63,7 +63,7 @@ pub struct Parts {
     /// Tells what that means.
     pub clock: Clock,
     /// Hears of what only a person can mend.
-    pub supervisor: Supervisor,
+    pub alarm: Alarm,
 }
 
 impl Refresh {
@@ -133,7 +133,7 @@ impl Rounds {
                 Ok(0) => self.wait(bell).await,
                 Ok(_) => {}
                 Err(error) if error.is_fatal() => {
-                    return self.parts.supervisor.fail("refresh", error.to_string());
+                    return self.parts.alarm.ring("refresh", error.to_string());
                 }
                 Err(error) => {
                     warn!(%error, "links can't be made new now");

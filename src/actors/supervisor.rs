@@ -7,7 +7,6 @@
 
 use std::{
     collections::BTreeMap,
-    fmt,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{Arc, Mutex},
@@ -18,12 +17,10 @@ use actix::{
     dev::{ContextFut, channel},
     prelude::*,
 };
-use tokio::{
-    sync::watch,
-    time::{Instant, Sleep, sleep},
-};
+use tokio::time::{Instant, Sleep, sleep};
 use tracing::{error, warn};
 
+use super::alarm::Alarm;
 use crate::domain::restart::{Budget, Verdict};
 
 /// Starts actors and counts how often each had to be started again.
@@ -35,22 +32,7 @@ pub struct Supervisor {
 #[derive(Debug)]
 struct Board {
     restarts: Mutex<BTreeMap<&'static str, u64>>,
-    failure: watch::Sender<Option<Fatal>>,
-}
-
-/// Why the process must end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fatal {
-    /// Which part gave up.
-    pub part: &'static str,
-    /// Why, in words for a person.
-    pub reason: String,
-}
-
-impl fmt::Display for Fatal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.reason)
-    }
+    alarm: Alarm,
 }
 
 /// An address whose actor is yet to come, so that actors which know each other can be born one after the other.
@@ -61,10 +43,9 @@ pub struct Seat<A: Actor<Context = Context<A>>> {
 }
 
 impl Supervisor {
-    /// A supervisor of nobody yet.
-    pub fn new() -> Self {
-        let board = Board { restarts: Mutex::default(), failure: watch::Sender::new(None) };
-        Self { board: Arc::new(board) }
+    /// A supervisor of nobody yet, who rings when a budget is spent.
+    pub fn new(alarm: Alarm) -> Self {
+        Self { board: Arc::new(Board { restarts: Mutex::default(), alarm }) }
     }
 
     /// Makes an address with room for so many messages.
@@ -81,23 +62,6 @@ impl Supervisor {
         self.counts().clone()
     }
 
-    /// Ends the process with a reason, as a spent budget does.
-    pub fn fail(&self, part: &'static str, reason: String) {
-        self.board.failure.send_if_modified(|failure| {
-            let first = failure.is_none();
-            failure.get_or_insert(Fatal { part, reason });
-            first
-        });
-    }
-
-    /// Returns when somebody gave up.
-    pub async fn failed(&self) -> Fatal {
-        let mut failure = self.board.failure.subscribe();
-        let failed = failure.wait_for(Option::is_some).await;
-        let failed = failed.expect("the sender lives as long as we do").clone();
-        failed.expect("it was waited for")
-    }
-
     fn restarted(&self, name: &'static str) {
         *self.counts().entry(name).or_default() += 1;
         metrics::counter!("bowerbird_actor_restarts_total", "actor" => name).increment(1);
@@ -105,12 +69,6 @@ impl Supervisor {
 
     fn counts(&self) -> std::sync::MutexGuard<'_, BTreeMap<&'static str, u64>> {
         self.board.restarts.lock().expect("no holder of this lock panics")
-    }
-}
-
-impl Default for Supervisor {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -186,7 +144,7 @@ where
             Verdict::GiveUp => {
                 error!(actor = self.name, panic, "an actor died again and again");
                 let reason = format!("{} died again and again, last of: {panic}", self.name);
-                self.supervisor.fail(self.name, reason);
+                self.supervisor.board.alarm.ring(self.name, reason);
             }
         }
         verdict
@@ -238,7 +196,7 @@ mod tests {
     #[actix::test]
     async fn an_actor_that_panics_keeps_its_address_and_its_queue() {
         tokio::time::pause();
-        let supervisor = Supervisor::new();
+        let supervisor = Supervisor::new(Alarm::default());
         let (address, seat) = supervisor.seat("fragile", 8);
         seat.start(Fragile::default());
         assert_eq!(address.send(Count(2)).await.unwrap(), (2, 0));
@@ -255,13 +213,14 @@ mod tests {
     #[actix::test]
     async fn a_spent_budget_is_reported() {
         tokio::time::pause();
-        let supervisor = Supervisor::new();
+        let alarm = Alarm::default();
+        let supervisor = Supervisor::new(alarm.clone());
         let (address, seat) = supervisor.seat("fragile", 8);
         seat.start(Fragile::default());
         for _ in 0..6 {
             assert!(address.send(Count(7)).await.is_err());
         }
-        let fatal = supervisor.failed().await;
+        let fatal = alarm.rung().await;
         assert_eq!(fatal.part, "fragile");
         assert!(fatal.reason.contains("7 is odd"), "{fatal}");
     }

@@ -22,7 +22,7 @@ use super::{
     scout::{Scout, ancestors},
 };
 use crate::{
-    actors::supervisor::Supervisor,
+    actors::alarm::Alarm,
     discord::DiscordError,
     domain::{
         coverage::Span,
@@ -110,7 +110,7 @@ pub(super) struct Crawl {
     pub(super) selection: Arc<PlaceSelection>,
     pub(super) wanted: Wanted,
     pub(super) confirm_after: Duration,
-    pub(super) supervisor: Supervisor,
+    pub(super) alarm: Alarm,
     pub(super) inbox: Inbox,
     pub(super) progress: watch::Sender<Progress>,
 }
@@ -277,7 +277,7 @@ impl Crawl {
     }
 
     fn give_up(&self, error: &DiscordError) -> std::ops::ControlFlow<()> {
-        self.supervisor.fail("backfill", error.to_string());
+        self.alarm.ring("backfill", error.to_string());
         std::ops::ControlFlow::Break(())
     }
 
@@ -291,7 +291,7 @@ impl Crawl {
                 atlas.guilds = guilds.into_iter().collect();
                 atlas.places = places.into_iter().map(|row| (row.place.id, row)).collect();
             }
-            Err(error) => return self.supervisor.fail("backfill", error.to_string()),
+            Err(error) => return self.alarm.ring("backfill", error.to_string()),
         }
         for place in atlas.places.keys().copied().collect::<Vec<_>>() {
             self.consider(atlas, place);

@@ -1,0 +1,433 @@
+//! One publication: from what changed in the store to a manifest that names it.
+//!
+//! Every object but the manifest has its hash in its name and is put before the manifest names it. A crash in between
+//! leaves objects that the next publication finds there, or that nothing names.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use sha2::Digest;
+use tracing::{debug, info};
+
+use super::Parts;
+use crate::{
+    bucket::{Body, BucketError, Generation, LeaseError, ObjectKey, Precondition},
+    domain::{
+        entry::EntryState,
+        id::ChannelId,
+        place::PlaceKind,
+        selection::{MediaMode, PlaceSelection, Policy},
+        text::Mention,
+        time::Timestamp,
+    },
+    gallery::{
+        Packed,
+        manifest::{self, Draft, MANIFEST},
+        page::{self, PageMode},
+        people, shard,
+    },
+    store::{
+        IndexRow, Month, MonthEntry, PlaceRow, PublicationRow, Published, PublishedMonth,
+        ShardsRow, Store, StoreError,
+    },
+};
+
+/// A reader who loaded the manifest before has this long to load what it names.
+const GRACE: Duration = Duration::from_hours(1);
+
+/// How many objects that nothing names are deleted with one publication.
+const SWEPT_AT_ONCE: usize = 1_000;
+
+/// How many months one publication writes; the rest follows at once.
+const MONTHS_AT_ONCE: usize = 64;
+
+/// How many people's changes one publication settles.
+const PEOPLE_AT_ONCE: usize = 10_000;
+
+/// What the page is to look like.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// What visitors read above it; the server's name where none is given.
+    pub title: Option<String>,
+    /// What it may load.
+    pub mode: PageMode,
+}
+
+/// Why there was no publication.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// The catalogue can't be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The bucket did not take it.
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
+    /// We may not write.
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
+}
+
+/// Makes publications.
+pub(super) struct Editor {
+    parts: Parts,
+}
+
+/// The catalogue at the moment of a publication.
+struct Issue {
+    months: Vec<(PublishedMonth, Vec<Packed>)>,
+    indexes: Vec<(ChannelId, IndexRow, Option<Packed>)>,
+    old_indexes: HashMap<ChannelId, IndexRow>,
+    people: Option<Packed>,
+    settled: Vec<crate::domain::id::UserId>,
+    last: PublicationRow,
+    garbage: Vec<String>,
+    places: Vec<PlaceRow>,
+    guilds: Vec<(crate::domain::id::GuildId, crate::store::GuildRow)>,
+    people_count: usize,
+}
+
+impl Editor {
+    pub(super) fn new(parts: Parts) -> Self {
+        Self { parts }
+    }
+
+    /// When something is to be published, at the latest.
+    pub(super) async fn due(&self) -> Option<Timestamp> {
+        let store = self.parts.store.clone();
+        let changed = tokio::task::spawn_blocking(move || store.changed_months()).await;
+        changed.ok()?.ok()?.into_iter().map(|(_, dirty)| dirty.by).min()
+    }
+
+    /// Publishes until nothing that changed is left.
+    pub(super) async fn publish(&self) -> Result<(), PublishError> {
+        loop {
+            let more = self.publish_some().await?;
+            if !more {
+                return self.sweep().await;
+            }
+        }
+    }
+
+    async fn publish_some(&self) -> Result<bool, PublishError> {
+        let (store, policy, selection) = (
+            self.parts.store.clone(),
+            Arc::clone(&self.parts.policy),
+            Arc::clone(&self.parts.selection),
+        );
+        let prepared =
+            tokio::task::spawn_blocking(move || prepare(&store, &policy, &selection)).await;
+        let issue = prepared.expect("preparing a publication does not panic")?;
+        let more = issue.months.len() == MONTHS_AT_ONCE;
+        self.parts.lease.assure().await?;
+        self.put_new(&issue).await?;
+        self.flip(issue).await?;
+        Ok(more)
+    }
+
+    /// Puts everything that the manifest is going to name.
+    async fn put_new(&self, issue: &Issue) -> Result<(), PublishError> {
+        let shards = issue.months.iter().flat_map(|(_, packed)| packed);
+        let indexes = issue.indexes.iter().filter_map(|(_, _, packed)| packed.as_ref());
+        for packed in shards.chain(indexes).chain(&issue.people) {
+            self.put(&packed.key(), packed.bytes.clone().into()).await?;
+        }
+        Ok(())
+    }
+
+    /// What is there under a name with a hash is what we would put.
+    async fn put(&self, key: &ObjectKey, body: Body) -> Result<(), BucketError> {
+        match self.parts.bucket.put(key, body, Precondition::Absent).await {
+            Ok(_) | Err(BucketError::PreconditionFailed { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Replaces the manifest, and writes down what is published now.
+    async fn flip(&self, issue: Issue) -> Result<(), PublishError> {
+        let Parts { clock, policy, ledger, page, .. } = &self.parts;
+        let mut indexes = issue.old_indexes.clone();
+        indexes.extend(issue.indexes.iter().map(|(channel, row, _)| (*channel, row.clone())));
+        let users = issue
+            .people
+            .as_ref()
+            .map(|packed| packed.path.clone())
+            .or_else(|| issue.last.users.clone());
+        let first_guild = issue.guilds.first().map(|(_, guild)| guild.name.clone());
+        let title = page.title.clone().or(first_guild).unwrap_or_else(|| "Bowerbird".to_owned());
+        let draft = Draft::new(&manifest::Parts {
+            title: &title,
+            mode: policy.mode,
+            users: users.as_deref(),
+            people: issue.people_count,
+            guilds: &issue.guilds,
+            places: &issue.places,
+            indexes: &indexes,
+        });
+        let content = draft.hash();
+        let page_hash = self.put_page(&issue.last, &title).await?;
+        let now = clock.now();
+        let mut publication = PublicationRow {
+            users: users.clone(),
+            content: Some(content),
+            page: Some(page_hash),
+            ..issue.last.clone()
+        };
+        if issue.last.content != Some(content) {
+            publication.generation += 1;
+            publication.at = now;
+            let bytes = draft.finish(publication.generation, now);
+            publication.object_generation =
+                Some(self.replace_manifest(&issue.last, bytes.into()).await?);
+            let Issue { months, indexes, .. } = &issue;
+            info!(
+                generation = publication.generation,
+                months = months.len(),
+                indexes = indexes.len(),
+                "published"
+            );
+        }
+        let garbage = issue.garbage.into_iter().map(|path| (now.after(GRACE), path)).collect();
+        let unchanged =
+            publication == issue.last && issue.months.is_empty() && issue.settled.is_empty();
+        if !unchanged {
+            let published = Published {
+                publication,
+                months: issue.months.into_iter().map(|(month, _)| month).collect(),
+                indexes: issue
+                    .indexes
+                    .into_iter()
+                    .map(|(channel, row, _)| (channel, row))
+                    .collect(),
+                people: issue.settled,
+                garbage,
+                swept: Vec::new(),
+            };
+            ledger.record([published.into()]).await;
+        }
+        Ok(())
+    }
+
+    /// The manifest is replaced by whoever holds the lease; that it is still the one we put is a second lock. After a
+    /// crash between the put and its record it is another one, of our own making.
+    async fn replace_manifest(
+        &self,
+        last: &PublicationRow,
+        body: Body,
+    ) -> Result<u64, PublishError> {
+        let bucket = &self.parts.bucket;
+        let key = ObjectKey::new(MANIFEST).expect("a plain name");
+        let known = last.object_generation.map(|generation| Generation(generation.cast_signed()));
+        let when = known.map_or(Precondition::Absent, Precondition::Generation);
+        let put = match bucket.put(&key, body.clone(), when).await {
+            Err(BucketError::PreconditionFailed { .. }) => {
+                self.parts.lease.assure().await?;
+                let there = bucket.stat(&key).await?.map(|info| info.generation);
+                let when = there.map_or(Precondition::Absent, Precondition::Generation);
+                bucket.put(&key, body, when).await?
+            }
+            other => other?,
+        };
+        Ok(put.generation.0.cast_unsigned())
+    }
+
+    /// Puts the page's own files when they are not the ones that are there.
+    async fn put_page(&self, last: &PublicationRow, title: &str) -> Result<[u8; 32], PublishError> {
+        let objects = page::objects(&self.parts.page.mode, title);
+        let mut hash = sha2::Sha256::new();
+        for object in &objects {
+            hash.update(object.key.as_str());
+            hash.update(&object.bytes);
+        }
+        let hash: [u8; 32] = hash.finalize().into();
+        if last.page != Some(hash) {
+            for object in objects {
+                self.parts
+                    .bucket
+                    .put(&object.key, object.bytes.into(), Precondition::Always)
+                    .await?;
+            }
+            debug!("page written");
+        }
+        Ok(hash)
+    }
+
+    /// Deletes what nothing has named for an hour.
+    async fn sweep(&self) -> Result<(), PublishError> {
+        let (store, now) = (self.parts.store.clone(), self.parts.clock.now());
+        let read = tokio::task::spawn_blocking(move || {
+            let due = store.garbage(now, SWEPT_AT_ONCE)?;
+            let named = if due.is_empty() { HashSet::new() } else { named(&store)? };
+            Ok::<_, StoreError>((due, named))
+        });
+        let (due, named) = read.await.expect("reading the store does not panic")?;
+        if due.is_empty() {
+            return Ok(());
+        }
+        self.parts.lease.assure().await?;
+        for (_, path) in &due {
+            // It may have come back: the same content has the same name.
+            if !named.contains(path)
+                && let Ok(key) = ObjectKey::new(path.clone())
+            {
+                self.parts.bucket.delete(&key, Precondition::Always).await?;
+            }
+        }
+        let store = self.parts.store.clone();
+        let last = tokio::task::spawn_blocking(move || store.publication()).await;
+        let publication = last.expect("reading the store does not panic")?.unwrap_or_default();
+        let published = Published {
+            publication,
+            months: Vec::new(),
+            indexes: Vec::new(),
+            people: Vec::new(),
+            garbage: Vec::new(),
+            swept: due,
+        };
+        self.parts.ledger.record([published.into()]).await;
+        Ok(())
+    }
+}
+
+/// Everything that the manifest leads to.
+fn named(store: &Store) -> Result<HashSet<String>, StoreError> {
+    let mut named = HashSet::new();
+    for (root, index) in store.indexes()? {
+        named.extend(index.path);
+        for (_, shards) in store.channel_shards(root)? {
+            named.extend(shards.shards.into_iter().map(|shard| shard.path));
+        }
+    }
+    named.extend(store.publication()?.and_then(|publication| publication.users));
+    Ok(named)
+}
+
+/// Reads what changed and writes the files for it, in memory: a month at a time is small.
+fn prepare(
+    store: &Store,
+    policy: &Policy,
+    selection: &PlaceSelection,
+) -> Result<Issue, StoreError> {
+    let all_places = store.places()?;
+    let shown = shown_places(&all_places, selection);
+    let names: HashMap<ChannelId, String> =
+        all_places.iter().map(|row| (row.place.id, row.place.name.clone())).collect();
+    let name = |mention| match mention {
+        Mention::Channel(id) => names.get(&id).cloned(),
+        Mention::User(_) | Mention::Role(_) => None,
+    };
+    let last = store.publication()?.unwrap_or_default();
+    let mut garbage = Vec::new();
+    let mut months = Vec::new();
+    let mut roots = BTreeSet::new();
+    for (month, seen) in store.changed_months()?.into_iter().take(MONTHS_AT_ONCE) {
+        let entries: Vec<MonthEntry> = store
+            .month_entries(month)?
+            .into_iter()
+            .filter(|entry| is_shown(entry, policy) && shown.contains(&entry.post.channel))
+            .collect();
+        let made = shard::shards(month, &entries, name);
+        let old = store.published_shards(month)?;
+        let new: ShardsRow =
+            ShardsRow { shards: made.iter().map(|(shard, _)| shard.clone()).collect() };
+        let is_named = |path: &str| new.shards.iter().any(|shard| shard.path == path);
+        let was_there = |path: &str| old.shards.iter().any(|shard| shard.path == path);
+        garbage.extend(
+            old.shards.iter().map(|shard| shard.path.clone()).filter(|path| !is_named(path)),
+        );
+        let fresh =
+            made.into_iter().map(|(_, packed)| packed).filter(|packed| !was_there(&packed.path));
+        let fresh = fresh.collect();
+        roots.insert(month.root);
+        months.push((PublishedMonth { month, seen, shards: new }, fresh));
+    }
+    let old_indexes: HashMap<_, _> = store.indexes()?.into_iter().collect();
+    let mut indexes = Vec::new();
+    for root in roots {
+        let shards = current_shards(store, root, &months)?;
+        let (row, packed) = shard::index(root, &shards, |id| names.get(&id).cloned());
+        let old = old_indexes.get(&root).and_then(|old| old.path.clone());
+        if old != row.path {
+            garbage.extend(old);
+            indexes.push((root, row, packed));
+        }
+    }
+    let settled = store.changed_people(PEOPLE_AT_ONCE)?;
+    let everybody = store.people()?;
+    let packed = people::people(&everybody);
+    let changed = last.users.as_ref() != Some(&packed.path);
+    if changed {
+        garbage.extend(last.users.clone());
+    }
+    let places = all_places.into_iter().filter(|row| shown.contains(&row.place.id)).collect();
+    Ok(Issue {
+        months,
+        indexes,
+        old_indexes,
+        people: changed.then_some(packed),
+        settled,
+        last,
+        garbage,
+        places,
+        guilds: shown_guilds(store, selection)?,
+        people_count: everybody.len(),
+    })
+}
+
+fn shown_guilds(
+    store: &Store,
+    selection: &PlaceSelection,
+) -> Result<Vec<(crate::domain::id::GuildId, crate::store::GuildRow)>, StoreError> {
+    Ok(store.guilds()?.into_iter().filter(|(id, _)| selection.guilds.contains(id)).collect())
+}
+
+/// The months of a channel as they are going to be, newest first.
+fn current_shards(
+    store: &Store,
+    root: ChannelId,
+    changed: &[(PublishedMonth, Vec<Packed>)],
+) -> Result<Vec<ShardsRow>, StoreError> {
+    let mut months: HashMap<Month, ShardsRow> = store.channel_shards(root)?.into_iter().collect();
+    let new = changed.iter().filter(|(month, _)| month.month.root == root);
+    months.extend(new.map(|(month, _)| (month.month, month.shards.clone())));
+    let mut months: Vec<_> = months.into_iter().collect();
+    months.sort_by_key(|(month, _)| std::cmp::Reverse(*month));
+    Ok(months.into_iter().map(|(_, shards)| shards).collect())
+}
+
+/// Whether the page shows an entry: wanted, still to be seen on Discord, and not merely on its way into the bucket.
+fn is_shown(entry: &MonthEntry, policy: &Policy) -> bool {
+    let entry = &entry.entry;
+    let arrived = policy.mode == MediaMode::Link || entry.state != EntryState::Remote;
+    entry.hidden_at.is_none()
+        && arrived
+        && policy.selection.wants(entry.kind, entry.attachment.size)
+}
+
+/// The places whose entries, names and coverage everybody may see.
+fn shown_places(places: &[PlaceRow], selection: &PlaceSelection) -> HashSet<ChannelId> {
+    let by_id: HashMap<ChannelId, &PlaceRow> =
+        places.iter().map(|row| (row.place.id, row)).collect();
+    let ancestors = |row: &PlaceRow| {
+        let parent = row.place.parent.and_then(|id| by_id.get(&id));
+        let above = parent.and_then(|parent| parent.place.parent).and_then(|id| by_id.get(&id));
+        parent.into_iter().chain(above).map(|row| &row.place).collect::<Vec<_>>()
+    };
+    let selected =
+        places.iter().filter(|row| selection.omits(&row.place, &ancestors(row)).is_none());
+    let mut shown: HashSet<_> = selected
+        .filter(|row| row.place.kind != PlaceKind::Category)
+        .map(|row| row.place.id)
+        .collect();
+    // A heading, or the channel of a thread that was named alone, is shown for what stands below it.
+    for row in places {
+        if shown.contains(&row.place.id) {
+            shown.extend(
+                ancestors(row).into_iter().filter(|above| above.public).map(|above| above.id),
+            );
+        }
+    }
+    shown
+}

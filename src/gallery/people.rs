@@ -1,0 +1,29 @@
+//! The file of people: who posted, under what name, with which picture.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::Packed;
+use crate::domain::{entry::Person, id::UserId};
+
+#[derive(Serialize)]
+struct People<'a> {
+    users: BTreeMap<UserId, Shown<'a>>,
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    name: &'a str,
+    avatar: Option<&'a str>,
+    bot: bool,
+}
+
+/// Packs everybody.
+pub fn people(people: &[(UserId, Person)]) -> Packed {
+    let users = people.iter().map(|(id, person)| {
+        let avatar = person.copied.as_ref().map(|copied| copied.object.as_str());
+        (*id, Shown { name: &person.name, avatar, bot: person.bot })
+    });
+    Packed::new("userData/users", &People { users: users.collect() })
+}
