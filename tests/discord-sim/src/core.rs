@@ -10,7 +10,7 @@ use crate::{
     options::{Options, Refresh},
     rate::Limiter,
     sign::Signer,
-    starts::{Remaining, Starts},
+    starts::{Remaining, Starts, TooMany},
     stats::Ledger,
     world::World,
 };
@@ -76,6 +76,11 @@ impl Core {
     /// What is left of the day's session starts.
     pub(crate) fn starts(&self) -> Remaining {
         unpoisoned(&self.starts).remaining(Instant::now())
+    }
+
+    /// Counts an IDENTIFY of a shard.
+    pub(crate) fn start_session(&self, shard: u32, now: Instant) -> Result<(), TooMany> {
+        unpoisoned(&self.starts).take(shard, now)
     }
 
     pub(crate) fn strike(&self, request: Request<'_>, path: &str) -> Vec<Fault> {

@@ -10,6 +10,7 @@ mod compose;
 mod content;
 mod core;
 mod faults;
+mod gateway;
 mod ids;
 mod model;
 mod options;
@@ -30,6 +31,7 @@ pub use self::{
     compose::{Edit, NewAttachment, NewChannel, NewMessage},
     content::{Content, Sums},
     faults::{Fault, Rule, Scope, Target, When},
+    gateway::{Acknowledge, EventFault, EventRule, Gateway},
     ids::{AttachmentId, ChannelId, DISCORD_EPOCH, GuildId, MessageId, RoleId, UserId, first_at},
     model::{Kind, MessageContent, Overwrite, Subject},
     options::{Enforced, GatewayOptions, HeadersSay, Options, RateLimits, Refresh},

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::faults::Rule;
+use crate::{faults::Rule, gateway::EventRule};
 
 /// The settings of one running simulator.
 #[derive(Clone, Debug)]
@@ -133,6 +133,10 @@ pub struct GatewayOptions {
     pub identify_window: Duration,
     /// How long a dropped session can be resumed.
     pub resume_window: Duration,
+    /// Fewer shards than this are refused with 4011.
+    pub required_shards: u32,
+    /// What goes wrong with events.
+    pub faults: Vec<EventRule>,
 }
 
 impl Default for GatewayOptions {
@@ -145,6 +149,8 @@ impl Default for GatewayOptions {
             identify_window: Duration::from_secs(5),
             // "A few minutes", says the documentation.
             resume_window: Duration::from_mins(3),
+            required_shards: 1,
+            faults: Vec::new(),
         }
     }
 }

@@ -5,8 +5,8 @@ mod message;
 
 pub(crate) use self::{
     guild::{
-        account, application, channel, guild, guild_create, member, my_guild, own_account, role,
-        thread, thread_member,
+        application, channel, guild, guild_create, member, my_guild, own_account, role, thread,
+        thread_member,
     },
     message::{Sight, deletion, gateway_message, message},
 };

@@ -43,7 +43,9 @@ impl std::error::Error for Reset {}
 
 impl Reply {
     pub(crate) fn json(status: u16, value: &Value) -> Self {
+        // Clients take an answer without `Via` for one of Cloudflare's own: discord.py gives up on its 429s.
         Self::new(status, "application/json", value.to_string())
+            .with(vec![("via", "1.1 google".to_owned())])
     }
 
     pub(crate) fn ok(value: &Value) -> Self {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
-use crate::{clock::Clock, ids::UserId, model::Attachment};
+use crate::{clock::Clock, model::Attachment};
 
 /// What all links of one running simulator share.
 #[derive(Clone, Debug)]
@@ -73,10 +73,6 @@ impl Signer {
         }
         let expiry = u64::from_str_radix(ex, 16).map_err(|_| Refused::WronglySigned)?;
         if self.clock.now() >= expiry * 1000 { Err(Refused::Expired) } else { Ok(()) }
-    }
-
-    pub(crate) fn avatar(&self, user: UserId, hash: &str) -> String {
-        format!("{}/avatars/{user}/{hash}.png", self.cdn)
     }
 
     fn signed(&self, path: &str) -> String {

@@ -14,13 +14,14 @@ use std::{
 
 use axum::{
     body::{Body, to_bytes},
-    http::{Request, Response},
+    http::{Request, Response, header},
 };
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use socket2::SockRef;
 use tokio::{
     net::{TcpListener, TcpStream},
+    sync::watch,
     task::{JoinHandle, JoinSet},
 };
 
@@ -28,6 +29,7 @@ use crate::{
     cdn,
     core::{Core, Search},
     faults::Rule,
+    gateway::{self, Gateway, Hub},
     options::{Options, Refresh},
     reply::Reset,
     rest,
@@ -46,12 +48,15 @@ pub struct Sim {
     cdn: SocketAddr,
     media: SocketAddr,
     servers: Vec<JoinHandle<()>>,
+    hub: Arc<Hub>,
+    /// Dropped with the simulator, which ends the gateway's connections.
+    _open: watch::Sender<()>,
 }
 
 /// Which of the listeners a connection came to.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 enum Door {
-    Api,
+    Api(Arc<Hub>),
     Files(cdn::Server),
 }
 
@@ -75,8 +80,10 @@ impl Sim {
             clock: world.clock().clone(),
         };
         let core = Arc::new(Core::new(world, options, signer, format!("ws://{api}")));
+        let (open, closing) = watch::channel(());
+        let hub = Hub::new(&core, closing);
         let doors = [
-            (api_door, Door::Api),
+            (api_door, Door::Api(Arc::clone(&hub))),
             (cdn_door, Door::Files(cdn::Server::Originals)),
             (media_door, Door::Files(cdn::Server::Proxy)),
         ];
@@ -84,7 +91,7 @@ impl Sim {
             .into_iter()
             .map(|(listener, door)| tokio::spawn(listen(Arc::clone(&core), listener, door)))
             .collect();
-        Ok(Self { core, api, cdn, media, servers })
+        Ok(Self { core, api, cdn, media, servers, hub, _open: open })
     }
 
     /// `http://127.0.0.1:PORT`, under which `/api/v10` lies.
@@ -115,6 +122,11 @@ impl Sim {
     /// `ws://127.0.0.1:PORT` of the gateway.
     pub fn gateway_url(&self) -> String {
         self.core.gateway.clone()
+    }
+
+    /// The hand on the gateway.
+    pub fn gateway(&self) -> Gateway {
+        Gateway(Arc::clone(&self.hub))
     }
 
     /// The truth behind it all.
@@ -177,7 +189,7 @@ async fn listen(core: Arc<Core>, listener: TcpListener, door: Door) {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(connection(Arc::clone(&core), stream, door));
+                    connections.spawn(connection(Arc::clone(&core), stream, door.clone()));
                 }
                 // Out of descriptors, perhaps: others will close theirs.
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
@@ -195,7 +207,7 @@ async fn connection(core: Arc<Core>, stream: TcpStream, door: Door) {
     let Ok(socket) = SockRef::from(&stream).try_clone() else { return };
     let resets = Arc::new(AtomicBool::new(false));
     let service = service_fn(|request| {
-        let (core, resets) = (Arc::clone(&core), Arc::clone(&resets));
+        let (core, resets, door) = (Arc::clone(&core), Arc::clone(&resets), door.clone());
         async move {
             let answer = answer(core, request, door).await;
             resets.fetch_or(answer.is_err(), Ordering::Relaxed);
@@ -221,7 +233,10 @@ async fn answer(
         Door::Files(server) => {
             cdn::serve(&core, server, &parts.method, &parts.uri, &parts.headers).await
         }
-        Door::Api => {
+        Door::Api(hub) if parts.headers.contains_key(header::UPGRADE) => {
+            gateway::accept(hub, parts).await
+        }
+        Door::Api(_) => {
             let body = to_bytes(Body::new(body), LARGEST_BODY).await.map_err(|_| Reset)?;
             rest::serve(&core, &parts.method, &parts.uri, &parts.headers, body).await
         }

@@ -41,7 +41,7 @@ struct Shared {
 
 /// Told of each change while the world is still locked, so that order is kept.
 pub(crate) trait Listener: Send + Sync {
-    fn changed(&self, state: &State, change: &Change);
+    fn changed(self: Arc<Self>, state: &State, change: &Change);
 }
 
 /// What happened, as the gateway would tell it.
@@ -51,10 +51,13 @@ pub(crate) enum Change {
     GuildLeft(GuildId),
     GuildUnavailable(GuildId),
     GuildAvailable(GuildId),
+    RoleCreated(GuildId, RoleId),
     RoleUpdated(GuildId, RoleId),
     ChannelCreated(ChannelId),
     ChannelUpdated(ChannelId),
     ChannelDeleted(ChannelId),
+    /// The bot sees a channel that it did not see before.
+    AccessGained(ChannelId),
     ThreadCreated(ChannelId),
     ThreadUpdated(ChannelId),
     ThreadDeleted(ChannelId),
@@ -190,7 +193,7 @@ impl World {
         let roles = &mut state.guilds.get_mut(&guild).expect("the server exists").roles;
         let position = i64::try_from(roles.len()).expect("few roles");
         roles.insert(id, Role { id, name: name.to_owned(), permissions, position, managed: false });
-        self.tell(&state, &Change::RoleUpdated(guild, id));
+        self.tell(&state, &Change::RoleCreated(guild, id));
         id
     }
 
@@ -232,10 +235,16 @@ impl World {
     /// Replaces one exception from the server's permissions.
     pub fn set_permissions(&self, channel: ChannelId, overwrite: Overwrite) {
         let mut state = self.lock();
+        let sees =
+            |state: &State| permissions::may_view(state, &state.channels[&channel], state.bot);
+        let saw = sees(&state);
         let overwrites = &mut state.channel_mut(channel).overwrites;
         overwrites.retain(|held| held.subject != overwrite.subject);
         overwrites.push(overwrite);
         self.tell(&state, &Change::ChannelUpdated(channel));
+        if !saw && sees(&state) {
+            self.tell(&state, &Change::AccessGained(channel));
+        }
     }
 
     /// Takes permissions in a channel away from the bot.

@@ -34,6 +34,7 @@ async fn the_sixth_page_in_a_row_is_refused_and_was_foretold() {
     assert_eq!(refused.status(), 429);
     assert_eq!(refused.headers()["x-ratelimit-scope"], "user");
     assert!(refused.headers().contains_key("retry-after"));
+    assert!(refused.headers().contains_key("via"));
     let body: serde_json::Value = refused.json().await.unwrap();
     assert!(body["retry_after"].as_f64().unwrap() > 3000.0);
     assert_eq!(body["global"], false);
@@ -76,6 +77,7 @@ async fn scopes_are_told_apart_and_shared_ones_do_not_count() {
     let page = bot.send(&path).await.unwrap();
     assert_eq!(page.headers()["content-type"], "text/html");
     assert!(!page.headers().contains_key("x-ratelimit-scope"));
+    assert!(!page.headers().contains_key("via"));
     assert_eq!(page.headers()["retry-after"], "3");
 }
 

@@ -7,6 +7,10 @@ mod faults;
 #[cfg(test)]
 mod files;
 #[cfg(test)]
+mod gateway;
+#[cfg(test)]
 mod history;
 #[cfg(test)]
 mod limits;
+#[cfg(test)]
+mod sockets;
