@@ -7,3 +7,4 @@ mod docs;
 mod docker;
 mod page;
 mod serve;
+mod discord_rest;
