@@ -90,7 +90,7 @@ pub struct SessionMoved {
     pub session: Option<SessionRow>,
 }
 
-/// The service was started.
+/// A new session with the gateway was begun.
 #[derive(Clone, Copy, Debug)]
 pub struct Started;
 

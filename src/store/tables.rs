@@ -189,12 +189,8 @@ pub struct PublicationRow {
 /// A session with Discord's gateway.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionRow {
-    /// Its id.
-    pub id: String,
-    /// Where it is resumed.
-    pub resume_url: String,
-    /// The last event of which everything is durable.
-    pub sequence: u64,
+    /// What it takes to go on, after the last event of which everything is durable. Its form is the gateway's.
+    pub session: String,
     /// How many shards there were; with another number it can't be resumed.
     pub shards: u32,
 }
