@@ -2,7 +2,7 @@
 //!
 //! twilight's models are not used, since an event that one of them does not know would be lost with its sequence.
 
-use std::{fmt, ops::RangeInclusive, time::Duration};
+use std::{collections::VecDeque, fmt, ops::RangeInclusive, time::Duration};
 
 use async_trait::async_trait;
 use futures_util::StreamExt;
@@ -35,6 +35,17 @@ const PATIENT_ATTEMPTS: u8 = 6;
 /// After an invalid session Discord wants a random pause of so many milliseconds.
 /// Source: Discord's documentation, events/gateway, "Resuming".
 const PAUSE_AFTER_INVALID: RangeInclusive<u64> = 1_000..=5_000;
+
+/// After so many closes within a minute something is wrong on the other side, and coming back at once, as twilight
+/// does, makes it no better.
+const CLOSES_A_MINUTE: usize = 3;
+
+/// The longest pause between two closes.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// Close codes after which the session is over, though twilight would try to resume it for ever: not authenticated,
+/// invalid sequence, session timed out. Source: Discord's documentation, topics/opcodes-and-status-codes.
+const SESSION_OVER: [u16; 3] = [4003, 4007, 4009];
 
 /// A peer that does not answer our goodbye within this time is left without one.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -111,13 +122,15 @@ pub struct LiveConnection {
     session: Option<Session>,
     /// Nothing is asked of the shard before this.
     paused_until: Option<Instant>,
+    /// When the connection was closed within the last minute.
+    closes: VecDeque<Instant>,
     fatal: Option<FatalClose>,
 }
 
 impl LiveConnection {
     fn new(config: Config, id: ShardId, session: Option<Session>) -> Self {
         let shard = shard(&config, id, session.as_ref());
-        Self { config, shard, session, paused_until: None, fatal: None }
+        Self { config, shard, session, paused_until: None, closes: VecDeque::new(), fatal: None }
     }
 
     fn heard_text(&mut self, text: &str) -> Option<Heard> {
@@ -177,11 +190,24 @@ impl LiveConnection {
             self.fatal = Some(fatal);
             return Heard::Fatal(fatal);
         }
+        if frame.is_some_and(|frame| SESSION_OVER.contains(&frame.code)) {
+            self.session = None;
+            self.shard = shard(&self.config, self.shard.id(), None);
+        }
+        self.breathe(Instant::now());
         let reason = match frame {
             Some(frame) => format!("closed with {} {}", frame.code, frame.reason),
             None => "closed without a word".to_owned(),
         };
         Heard::Disconnected { reason }
+    }
+
+    /// Notes a close, and holds back when there were many.
+    fn breathe(&mut self, now: Instant) {
+        self.closes.retain(|&at| now.duration_since(at) < Duration::from_mins(1));
+        self.closes.push_back(now);
+        let pause = now + pause_after(self.closes.len());
+        self.paused_until = self.paused_until.max(Some(pause));
     }
 
     /// Begins with short pauses again when those of the shard have grown long.
@@ -272,6 +298,12 @@ impl fmt::Debug for LiveConnection {
     }
 }
 
+fn pause_after(closes: usize) -> Duration {
+    let Some(over) = closes.checked_sub(CLOSES_A_MINUTE + 1) else { return Duration::ZERO };
+    let doubled = u32::try_from(over).ok().and_then(|over| 1_u32.checked_shl(over));
+    Duration::from_secs(1).saturating_mul(doubled.unwrap_or(u32::MAX)).min(LONGEST_PAUSE)
+}
+
 fn shard(config: &Config, id: ShardId, session: Option<&Session>) -> Shard {
     let builder = ConfigBuilder::from(config.clone());
     let config = match session {
@@ -323,4 +355,16 @@ struct Ready {
 struct ReadyGuild {
     #[serde(deserialize_with = "lenient")]
     id: Option<GuildId>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closes_in_a_row_take_longer_and_longer() {
+        let pauses: Vec<_> = (0..11).map(|closes| pause_after(closes).as_secs()).collect();
+        assert_eq!(pauses, [0, 0, 0, 0, 1, 2, 4, 8, 16, 30, 30]);
+        assert_eq!(pause_after(usize::MAX), LONGEST_PAUSE);
+    }
 }
