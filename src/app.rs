@@ -1,8 +1,13 @@
 //! The only place where concrete parts meet: ports are opened, actors are started, and all of it is drained.
 
+pub mod settings;
 pub mod open;
 pub mod choice;
 pub mod overview;
+pub mod attend;
+pub mod checkup;
+pub mod logs;
+pub mod progress;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -28,7 +33,10 @@ use crate::{
     cdn::Cdn,
     clock::Clock,
     discord::{self, Discord},
-    domain::selection::{MediaMode, PlaceSelection, Policy},
+    domain::{
+        coverage::Span,
+        selection::{MediaMode, PlaceSelection, Policy},
+    },
     ffmpeg::Thumbnailer,
     spool::Spool,
     store::{Hint, Store},
@@ -75,6 +83,29 @@ pub struct Orders {
     pub page: Page,
     /// The address under which Discord serves pictures of people.
     pub pictures: String,
+}
+
+/// The threads on which everything but the actors runs: one for each core, so that hashing and packing use them all.
+pub fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("the system gives us threads")
+}
+
+/// What was asked for before, and everything to come.
+pub const fn remembered() -> Wanted {
+    Wanted::AsRemembered
+}
+
+/// What lies in a span, and nothing to come.
+pub const fn only(span: Span) -> Wanted {
+    Wanted::Only(span)
+}
+
+/// Goes through what is known, when other files are wanted than before.
+pub async fn sweep(ledger: Ledger) {
+    while !ledger.sweep().await.0 {}
 }
 
 /// Everything, at work.
@@ -126,7 +157,8 @@ impl Service {
             persistence.clone().recipient(),
             persistence.clone().recipient(),
         );
-        let Ports { discord, gateway, cdn, bucket, store, spool, thumbnailer, lease, clock } = ports;
+        let Ports { discord, gateway, cdn, bucket, store, spool, thumbnailer, lease, clock } =
+            ports;
 
         persistence_seat.start(Persistence::new(persistence::Parts {
             store: store.clone(),
@@ -250,7 +282,8 @@ impl Service {
             return Ok(false);
         }
         let tallies = self.store.tallies()?;
-        let waiting = [crate::store::Tally::DownloadsWaiting, crate::store::Tally::ThumbnailsWaiting];
+        let waiting =
+            [crate::store::Tally::DownloadsWaiting, crate::store::Tally::ThumbnailsWaiting];
         let links_due = self.policy.mode == MediaMode::Link
             && self.store.next_link_due()?.is_some_and(|due| due <= self.clock.now());
         Ok(waiting.iter().all(|tally| tallies.get(*tally) == 0) && !links_due)

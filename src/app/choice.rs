@@ -57,7 +57,10 @@ pub async fn resolve(
     if problems.is_empty() {
         // With several servers, only those that hold a named channel are meant.
         let holds = |guild: &GuildId| {
-            channels.iter().chain(&threads).any(|place| place.guild == *guild && selection.channels.contains(&place.id))
+            channels
+                .iter()
+                .chain(&threads)
+                .any(|place| place.guild == *guild && selection.channels.contains(&place.id))
         };
         let holding: BTreeSet<_> = selection.guilds.iter().copied().filter(holds).collect();
         if !holding.is_empty() {
@@ -72,9 +75,11 @@ pub async fn resolve(
 async fn answers(discord: &dyn Discord, id: ChannelId) -> Result<bool, DiscordError> {
     match discord.messages(id, Cursor::Newest, 1).await {
         Ok(_) => Ok(true),
-        Err(DiscordError::Forbidden { .. } | DiscordError::NotFound { .. } | DiscordError::Rejected { .. }) => {
-            Ok(false)
-        }
+        Err(
+            DiscordError::Forbidden { .. }
+            | DiscordError::NotFound { .. }
+            | DiscordError::Rejected { .. },
+        ) => Ok(false),
         Err(error) => Err(error),
     }
 }
@@ -85,10 +90,12 @@ fn choose_guilds(
     channels: &BTreeSet<ChannelId>,
 ) -> Result<BTreeSet<GuildId>, ChoiceError> {
     let list = || {
-        let lines: Vec<_> = there.iter().map(|guild| format!("  {}  {}", guild.id, guild.name)).collect();
+        let lines: Vec<_> =
+            there.iter().map(|guild| format!("  {}  {}", guild.id, guild.name)).collect();
         lines.join("\n")
     };
-    let unknown: Vec<_> = named.iter().filter(|id| !there.iter().any(|guild| guild.id == **id)).collect();
+    let unknown: Vec<_> =
+        named.iter().filter(|id| !there.iter().any(|guild| guild.id == **id)).collect();
     if !unknown.is_empty() {
         let problem = |id: &&GuildId| {
             format!(

@@ -6,18 +6,21 @@ use anyhow::Context as _;
 
 use super::{Orders, Ports};
 use crate::{
-    actors::{backfill::Wanted, publisher::{LEASE_LASTS, Page}},
+    actors::{
+        backfill::Wanted,
+        publisher::{LEASE_LASTS, Page},
+    },
     bucket::{
-        Bucket, FolderBucket, GcsBucket, GcsCredentials, GcsOptions, Holder, Lease, RetryBucket, RetryPolicy,
+        Bucket, FolderBucket, GcsBucket, GcsOptions, Holder, Lease, RetryBucket, RetryPolicy,
     },
     cdn::{Host, HttpCdn},
     clock::Clock,
     config::{BucketChoice, Config},
     discord::{LiveDiscord, gateway::LiveGateway},
+    domain::selection::MediaMode,
     domain::selection::{PlaceSelection, Policy},
     ffmpeg::Ffmpeg,
     gallery::page::PageMode,
-    domain::selection::MediaMode,
     spool::Spool,
     store::{SledKv, Store},
 };
@@ -45,16 +48,8 @@ pub async fn bucket(choice: &BucketChoice) -> anyhow::Result<Arc<dyn Bucket>> {
             Ok(Arc::new(folder))
         }
         BucketChoice::Gcs { name, credentials, emulator } => {
-            let credentials = match (emulator, credentials) {
-                (Some(_), _) => GcsCredentials::Anonymous,
-                (None, Some(file)) => GcsCredentials::ServiceAccountFile(file.clone()),
-                (None, None) => GcsCredentials::Default,
-            };
-            let options = GcsOptions {
-                bucket: name.clone(),
-                credentials,
-                endpoint: emulator.as_ref().map(ToString::to_string),
-            };
+            let emulator = emulator.as_ref().map(ToString::to_string);
+            let options = GcsOptions::new(name, credentials.clone(), emulator.as_deref());
             let bucket = GcsBucket::open(options).await.context("BUCKET_NAME")?;
             Ok(Arc::new(RetryBucket::new(Arc::new(bucket), RetryPolicy::default())))
         }
@@ -71,19 +66,25 @@ pub fn store(state: &Path) -> anyhow::Result<Store> {
 pub async fn ports(config: &Config, discord: LiveDiscord) -> anyhow::Result<Ports> {
     let store = store(&config.state_dir)?;
     let bucket = bucket(&config.bucket).await?;
-    let lease = Lease::acquire(Arc::clone(&bucket), holder(&config.state_dir)?, Clock::System.now().into(), LEASE_LASTS)
-        .await
-        .with_context(|| format!("take the lease on {}", config.bucket))?;
+    let lease = Lease::acquire(
+        Arc::clone(&bucket),
+        holder(&config.state_dir)?,
+        Clock::System.now().into(),
+        LEASE_LASTS,
+    )
+    .await
+    .with_context(|| format!("take the lease on {}", config.bucket))?;
     let spool = Spool::open(config.state_dir.join("spool"), config.workers.spool_size)
         .await
         .context("open the spool in STATE_DIR")?;
     sweep(&spool, &store).await.context("sweep the spool in STATE_DIR")?;
     let hosts = config.discord.cdn_hosts.iter().map(|host| host.to_string().parse::<Host>());
-    let hosts: Vec<Host> = hosts.collect::<Result<_, _>>().map_err(anyhow::Error::msg).context("CDN_HOSTS")?;
+    let hosts: Vec<Host> =
+        hosts.collect::<Result<_, _>>().map_err(anyhow::Error::msg).context("CDN_HOSTS")?;
     Ok(Ports {
         discord: Arc::new(discord),
         gateway: None,
-        cdn: Arc::new(HttpCdn::new(&hosts)),
+        cdn: Arc::new(HttpCdn::new(hosts)),
         bucket,
         store,
         spool,
@@ -99,7 +100,11 @@ pub fn gateway(config: &Config, discord: LiveDiscord) -> Arc<LiveGateway> {
 }
 
 /// What is to be done, as configured.
-pub fn orders(config: &Config, selection: PlaceSelection, wanted: Wanted) -> anyhow::Result<Orders> {
+pub fn orders(
+    config: &Config,
+    selection: PlaceSelection,
+    wanted: Wanted,
+) -> anyhow::Result<Orders> {
     let plain = config.discord.cdn_hosts.iter().map(ToString::to_string);
     let mode = match config.media.mode {
         MediaMode::Copy => PageMode::Copy,
