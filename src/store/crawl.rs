@@ -278,3 +278,6 @@ impl Store {
         Ok(STARTS.get(&self.source(), &())?.unwrap_or_default())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -121,6 +121,9 @@ fn reasons_have_jobs(world: &World) {
         let undecided = matches!(entry.state, EntryState::Remote | EntryState::Parked { .. });
         let copies = wanted(world, &entry) && mode == MediaMode::Copy && undecided;
         assert_eq!(download.is_some(), copies, "{entry:?}");
+        let parked =
+            download.as_ref().is_some_and(|job| matches!(job.state, JobState::Parked { .. }));
+        assert_eq!(parked, matches!(entry.state, EntryState::Parked { .. }), "{entry:?}");
         if TOMBSTONES.contains(source, &key.message).unwrap() {
             assert!(entry.hidden_at.is_some(), "{entry:?} was deleted");
         }

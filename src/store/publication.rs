@@ -211,3 +211,6 @@ impl Store {
         Ok(rows.into_iter().map(|(key, ())| key).collect())
     }
 }
+
+#[cfg(test)]
+mod tests;

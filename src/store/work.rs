@@ -23,3 +23,6 @@ pub(super) use self::{
     outcome::lose,
     sweep::sweep,
 };
+
+#[cfg(test)]
+mod tests;
