@@ -256,7 +256,13 @@ impl World {
     }
 
     fn sweep(&self) {
-        while self.commit(|commit| commit.sweep()).0 == SweepDone(false) {}
+        let step = || {
+            let mut commit = self.store.begin(self.context());
+            let done = commit.sweep().unwrap();
+            commit.finish().unwrap();
+            done
+        };
+        while step() == SweepDone(false) {}
         invariants::check(self);
     }
 

@@ -138,7 +138,7 @@ impl<K: Key, V: Row> Table<K, V> {
             .collect()
     }
 
-    fn key(&self, key: &K) -> Vec<u8> {
+    pub(super) fn key(&self, key: &K) -> Vec<u8> {
         let mut bytes = vec![self.prefix];
         key.write(&mut bytes);
         bytes

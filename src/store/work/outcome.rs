@@ -66,13 +66,12 @@ impl Stored {
         if matches!(entry.state, EntryState::Gone { .. }) {
             count(txn, Tally::Gone, -1)?;
         }
-        let content = match CONTENTS.get(txn, &self.sha256)? {
-            Some(known) => known,
-            None => {
-                CONTENTS.put(txn, &self.sha256, &self.content);
-                count_still(txn, None, self.content.look.as_ref())?;
-                self.content.clone()
-            }
+        let content = if let Some(known) = CONTENTS.get(txn, &self.sha256)? {
+            known
+        } else {
+            CONTENTS.put(txn, &self.sha256, &self.content);
+            count_still(txn, None, self.content.look.as_ref())?;
+            self.content.clone()
         };
         USES.put(txn, &(self.sha256, self.key), &());
         count(txn, Tally::Stored, 1)?;
