@@ -1,7 +1,7 @@
 //! Messages as Discord sent them, compressed, so that a wiser extractor reads the store instead of Discord.
 //!
 //! JSON of messages is mostly the same keys again and again, and each message is too short to teach them to a
-//! compressor. A dictionary of them halves a row: 1,732 bytes of a message with one file become 389 instead of 823
+//! compressor. A dictionary of them halves a row: 1,732 bytes of a message with one file become 389 instead of 808
 //! (mean of 3,000 generated messages). It is plain text, the likeliest last, and its bytes are on disk for ever:
 //! better words are a new dictionary with a new number.
 
@@ -25,7 +25,8 @@ const DICTIONARY: u8 = 1;
 /// Its bytes.
 const WORDS: &[u8] = include_bytes!("raw_1.dict");
 
-/// With the dictionary, level 9 takes a tenth more off a message than zstd's usual 3; the levels above gain nothing.
+/// With the dictionary, level 9 takes a tenth more off a message than zstd's usual 3, for 16 µs instead of 6; the levels
+/// above gain nothing.
 const LEVEL: i32 = 9;
 
 /// The longest message that is believed: Discord's answers stay far below, so more is a damaged row.
