@@ -70,7 +70,8 @@ pub struct PageRead {
     pub answered_at: Timestamp,
 }
 
-/// Somebody asked for the history of a server. It stays asked for until it is read.
+/// Somebody asked for the history of a server. It stays asked for until it is read. A server that was not
+/// surveyed yet is not known, so it has to be asked for after that.
 #[derive(Clone, Debug)]
 pub struct HistoryWanted {
     /// Of which server.

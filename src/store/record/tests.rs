@@ -134,7 +134,8 @@ fn words_that_change_are_published_and_raw_messages_kept() {
 fn media_that_is_no_attachment_keeps_the_newest_raw_message() {
     let world = World::new();
     let embed = |raw: &str| Message { carries_media: true, raw: raw.into(), ..message(1, &[]) };
-    world.see([edited(5, embed("new")), embed("old")]);
+    // Edited so long ago that nothing but the raw message remembers it.
+    world.see([edited(-90_000, embed("new")), embed("old")]);
     assert_eq!(world.store.raw(id(1)).unwrap().as_deref(), Some("new"));
 }
 
@@ -188,4 +189,15 @@ fn a_page_and_its_coverage_come_together_or_not_at_all() {
     world.apply(page);
     assert!(world.store.place(THREAD).unwrap().unwrap().coverage.contains(id(1)));
     assert_eq!(world.downloads(9), [key(1, 1)]);
+}
+
+#[test]
+fn a_message_stays_where_it_was_first_put() {
+    let world = World::new();
+    let seen = Message { channel: THREAD, ..message(1, &[1]) };
+    world.see([seen.clone()]);
+    world.apply(PlaceSeen { place: place(THREAD, PlaceKind::PublicThread, Some(FORUM)) });
+    world.see([seen]);
+    let entries = ENTRIES.all(&world.store.source()).unwrap();
+    assert_eq!(entries.iter().map(|(key, _)| *key).collect::<Vec<_>>(), [key(1, 1)]);
 }

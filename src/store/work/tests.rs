@@ -132,6 +132,12 @@ fn a_stale_link_is_renewed_before_the_file_is_fetched() {
     assert_eq!(world.store.next_link_due().unwrap(), Some(at(16)));
     world.see([stale]);
     assert!(world.downloads(1).is_empty(), "the same link again is no news");
+    let postponed = vec![(key(1, 1), at(40))];
+    world.apply(LinksRefreshed { postponed, ..LinksRefreshed::default() });
+    let mut again = message(1, &[1]);
+    again.attachments[0].link = link(1, 20, "short");
+    world.see([again]);
+    assert_eq!(world.store.next_link_due().unwrap(), Some(at(40)), "it is left alone as asked");
     renew(&world, key(1, 1), 10);
     assert!(world.downloads(1).is_empty(), "a link that is dead already is none");
     assert_eq!(world.store.next_link_due().unwrap(), Some(at(76)));
