@@ -35,6 +35,7 @@ use crate::{
     discord::{self, Discord},
     domain::{
         coverage::Span,
+        id::MessageId,
         selection::{MediaMode, PlaceSelection, Policy},
     },
     ffmpeg::Thumbnailer,
@@ -93,9 +94,9 @@ pub fn runtime() -> tokio::runtime::Runtime {
         .expect("the system gives us threads")
 }
 
-/// What was asked for before, and everything to come.
-pub const fn remembered() -> Wanted {
-    Wanted::AsRemembered
+/// Everything to come, what was asked for before, and all of history when it is asked for now.
+pub const fn from_now_on(history_too: bool) -> Wanted {
+    if history_too { Wanted::From(MessageId::FIRST) } else { Wanted::AsRemembered }
 }
 
 /// What lies in a span, and nothing to come.

@@ -11,12 +11,11 @@ use crate::{
     app::{
         Orders, Service,
         attend::{Attendant, SOCKET},
-        choice, open, progress,
+        choice, from_now_on, open, progress,
     },
     config::Config,
     discord::{Discord, DiscordError, Identity, LiveDiscord},
-    domain::{id::MessageId, selection::PlaceSelection},
-    store::HistoryWanted,
+    domain::selection::PlaceSelection,
 };
 
 /// How long to wait before asking again, when Discord can't be reached at the start.
@@ -31,7 +30,7 @@ pub async fn run(config: Config, args: RunArgs) -> anyhow::Result<()> {
         patiently(|| async { Ok(choice::resolve(&discord, config.places.clone()).await?) }).await?;
     info!(bot = identity.name, servers = selection.guilds.len(), archive = %config.bucket, "starting");
     ports.gateway = Some(open::gateway(&config, discord));
-    let orders = open::orders(&config, selection.clone(), crate::app::remembered())?;
+    let orders = open::orders(&config, selection.clone(), from_now_on(args.fetch_history))?;
     serve(&config, args, ports, orders, selection).await
 }
 
@@ -44,7 +43,6 @@ async fn serve(
 ) -> anyhow::Result<()> {
     let mut end = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let guilds = selection.guilds.clone();
     let service = Service::start(ports, orders);
     let attendant = Attendant::new(
         service.store.clone(),
@@ -53,12 +51,6 @@ async fn serve(
         service.health.clone(),
         service.progress.clone(),
     )?;
-    if args.fetch_history {
-        let wanted = guilds
-            .iter()
-            .map(|guild| HistoryWanted { guild: *guild, from: MessageId::FIRST }.into());
-        service.ledger.record(wanted).await;
-    }
     let socket = tokio::spawn(attendant.clone().answer_on_socket(config.state_dir.join(SOCKET)));
     let http = config.status_addr.map(|address| tokio::spawn(attendant.answer(address)));
     let shown = args
