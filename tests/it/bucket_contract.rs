@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test says by panicking what went wrong")]
 
 mod google;
+mod processes;
 mod suite;
 
 use std::sync::Arc;

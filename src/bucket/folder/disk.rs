@@ -48,7 +48,7 @@ impl Disk {
     /// Opens or makes the folder and proves that it can be written.
     pub(super) fn open(root: &Path) -> Result<Self, BucketError> {
         let name = root.display().to_string();
-        let failed = |error| describe(&name, "open the folder", error);
+        let failed = |error| describe(&name, "use it", error);
         fs::create_dir_all(root).map_err(|error| cannot_make(&name, root, error))?;
         let root = root.canonicalize().map_err(failed)?;
         fs::create_dir_all(root.join(TEMPORARY)).map_err(failed)?;

@@ -21,7 +21,7 @@ pub(super) fn cannot_make(folder: &str, path: &Path, error: io::Error) -> Bucket
             bucket: format!("the folder {folder}"),
             remedy: "it cannot be made there, name another".to_owned(),
         },
-        (None, _) => describe(folder, "make the folder", error),
+        (None, _) => describe(folder, "make it", error),
     }
 }
 
