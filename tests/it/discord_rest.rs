@@ -5,14 +5,12 @@ use std::{collections::BTreeSet, time::Duration};
 use bowerbird::{
     cdn::{Cdn, CdnError, Host, HttpCdn},
     clock::Clock,
-    discord::{
-        Archived, Cursor, Discord, DiscordError, LiveDiscord, PAGE, Priority, REFRESH_BATCH,
-    },
+    discord::{Cursor, Discord, DiscordError, LiveDiscord, PAGE, Priority, REFRESH_BATCH},
     domain::{
         id::{ChannelId, GuildId, MessageId},
         link::Link,
         message::Message,
-        place::{Access, Place},
+        place::{Access, Archived, Place},
         time::Timestamp,
     },
 };

@@ -62,6 +62,7 @@ fn what_is_watched_begins_with_the_first_survey() {
 fn a_deleted_message_is_no_anchor() {
     let world = World::new();
     let page = |anchor| PageRead {
+        unreadable: Vec::new(),
         place: CHANNEL,
         span: None,
         messages: Vec::new(),

@@ -143,6 +143,7 @@ fn media_that_is_no_attachment_keeps_the_newest_raw_message() {
 fn a_message_that_panics_is_put_aside_and_the_rest_of_its_page_recorded() {
     let world = World::new();
     let page = || PageRead {
+        unreadable: Vec::new(),
         place: CHANNEL,
         span: crate::domain::coverage::Span::new(id(0), id(9)),
         messages: (1..=3).map(|second| message(second, &[second.into()])).collect(),
@@ -177,6 +178,7 @@ fn a_message_that_panics_is_put_aside_and_the_rest_of_its_page_recorded() {
 fn a_page_and_its_coverage_come_together_or_not_at_all() {
     let world = World::new();
     let page = PageRead {
+        unreadable: Vec::new(),
         place: THREAD,
         span: crate::domain::coverage::Span::new(id(0), id(9)),
         messages: vec![Message { channel: THREAD, ..message(1, &[1]) }],

@@ -46,6 +46,7 @@ fn live_goes_before_history_then_newest_then_smallest() {
     let world = World::new();
     let hours_later = at(50_000);
     world.apply(PageRead {
+        unreadable: Vec::new(),
         place: CHANNEL,
         span: None,
         messages: vec![message(20, &[3, 1]), message(30, &[2])],
