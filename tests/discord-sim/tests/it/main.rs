@@ -13,4 +13,6 @@ mod history;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod openapi;
+#[cfg(test)]
 mod sockets;
