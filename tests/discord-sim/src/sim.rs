@@ -149,9 +149,10 @@ impl Sim {
         self.core.rules().add(rule);
     }
 
-    /// Ends all faults of REST and CDN.
+    /// Ends all faults of REST and CDN, and the pauses they ordered.
     pub fn heal(&self) {
         self.core.rules().clear();
+        self.core.limiter().end_pauses();
     }
 
     /// Changes how `refresh-urls` behaves.
