@@ -185,3 +185,41 @@ fn tell(message: &TruthMessage) -> Result<Value, String> {
         "files": files,
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use discord_sim::{Options, World};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_demo_builds_its_server_by_commands() {
+        let world = World::new(1);
+        let guild = world.create_guild("g");
+        let sim = Sim::start(world.clone(), Options::default()).await.unwrap();
+        let run = |command: Value| {
+            let answer = obey(&sim, guild, &command.to_string());
+            assert!(answer.get("error").is_none(), "{command}: {answer}");
+            answer
+        };
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        let user = run(json!({ "do": "create_user", "name": "Ada" }))["user"].clone();
+        let forum = run(json!({ "do": "create_channel", "kind": "forum", "name": "f" }));
+        let post = run(json!({
+            "do": "create_post", "channel": forum["channel"], "name": "p", "by": user,
+            "content": "look", "file": file, "filename": "clip.mp4", "at": 1_700_000_000_000_u64,
+            "width": 64, "height": 32, "duration": 1.5,
+        }));
+        run(json!({ "do": "archive_thread", "channel": post["channel"] }));
+        let expected = run(json!({ "do": "expected" }));
+        assert_eq!(expected[0]["channel"], post["channel"]);
+        assert_eq!(expected[0]["author"], user);
+        assert_eq!(expected[0]["files"][0]["name"], "clip.mp4");
+        let sums = Content::file(file).unwrap().sums().unwrap().clone();
+        assert_eq!(expected[0]["files"][0]["sha256"], sums.sha256);
+        let place = world.places().into_iter().find(|place| place.name == "p").unwrap();
+        assert!(place.archived);
+        assert!(obey(&sim, guild, "{}").get("error").is_some());
+        assert!(obey(&sim, guild, "nonsense").get("error").is_some());
+    }
+}

@@ -38,6 +38,9 @@ use crate::{
     world::World,
 };
 
+/// Short beside anything worth waiting for, long beside a look at a few counters.
+const POLL: Duration = Duration::from_millis(5);
+
 /// More than fifty of the longest links take.
 const LARGEST_BODY: usize = 1024 * 1024;
 
@@ -137,6 +140,13 @@ impl Sim {
     /// What was counted so far.
     pub fn stats(&self) -> Stats {
         self.core.ledger().stats.clone()
+    }
+
+    /// Waits until the counts are as wanted.
+    pub async fn until(&self, reached: impl Fn(&Stats) -> bool) {
+        while !reached(&self.core.ledger().stats) {
+            tokio::time::sleep(POLL).await;
+        }
     }
 
     /// Everything the clients did that Discord does not know, in order.

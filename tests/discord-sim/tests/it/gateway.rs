@@ -154,6 +154,9 @@ async fn a_cut_connection_is_resumed_and_misses_nothing() {
     let stats = tail.sim.stats();
     assert_eq!(stats.identifies, 1);
     assert_eq!(stats.resumes, 4);
+    tail.sim.gateway().cut();
+    while !matches!(tail.next().await, Event::Resumed) {}
+    tail.sim.until(|stats| stats.resumes == 5).await;
     assert_eq!(tail.sim.violations(), Vec::<String>::new());
 }
 

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use discord_sim::{
-    Kind, NewChannel, NewMessage, NewThread, Overwrite, READ_MESSAGE_HISTORY, Spec, Subject,
-    VIEW_CHANNEL, World,
+    Kind, NewChannel, NewMessage, NewThread, Options, Overwrite, READ_MESSAGE_HISTORY, Sim, Spec,
+    Subject, VIEW_CHANNEL, World,
 };
 use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
@@ -200,6 +200,17 @@ async fn withheld_content_comes_empty_but_for_mentions() {
     assert_eq!(bot.ok("/applications/@me").await["flags"], 0);
     world.set_message_content(discord_sim::MessageContent::Granted);
     assert_eq!(bot.ok("/applications/@me").await["flags"], 1 << 19);
+}
+
+#[tokio::test]
+async fn a_restarted_simulator_is_where_it_was() {
+    let world = World::new(1);
+    let first = Sim::start(world.clone(), Options::default()).await.unwrap();
+    let address = first.api_url();
+    let port = address.rsplit(':').next().unwrap().parse().unwrap();
+    first.shutdown().await;
+    let second = Sim::start_on(world, Options::default(), port).await.unwrap();
+    assert_eq!(second.api_url(), address);
 }
 
 #[tokio::test]
