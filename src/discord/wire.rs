@@ -60,6 +60,8 @@ pub(super) struct HttpWire {
 impl HttpWire {
     /// A wire to an origin, which speaks in a bot's name. None when the token can't be sent in a header.
     pub(super) fn new(origin: &str, token: &str) -> Option<Self> {
+        // Many copy it together with the word that goes before it.
+        let token = token.strip_prefix("Bot ").unwrap_or(token);
         let mut authorization = HeaderValue::from_str(&format!("Bot {token}")).ok()?;
         authorization.set_sensitive(true);
         let headers = HeaderMap::from_iter([
