@@ -7,5 +7,7 @@ mod docs;
 mod docker;
 mod page;
 mod serve;
+#[cfg(test)]
 mod discord_gateway;
+#[cfg(test)]
 mod discord_rest;
