@@ -5,8 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use bowerbird::{
     cdn::{Host, HttpCdn},
     clock::Clock,
-    discord::{Cursor, Discord, DiscordError, LiveDiscord, PAGE, Priority, REFRESH_BATCH},
-    discord::{Archived, Cursor, Discord, DiscordError, LiveDiscord, PAGE},
+    discord::{Cursor, Discord, DiscordError, LiveDiscord, PAGE},
     domain::{
         id::{ChannelId, GuildId, MessageId},
         message::Message,
