@@ -20,6 +20,7 @@
 pub mod alarm;
 pub mod supervisor;
 pub mod persistence;
+pub mod gateway;
 pub mod backfill;
 pub mod worker;
 pub mod download;

@@ -2,6 +2,14 @@
 //!
 //! Types alone. What a flag shares with a variable is handed to the settings as text, so that one place checks both.
 
+pub mod execute;
+pub mod run;
+pub mod fetch;
+pub mod serve;
+pub mod status;
+pub mod doctor;
+pub mod healthcheck;
+
 use std::{net::SocketAddr, str::FromStr};
 
 use clap::{Args, Parser, Subcommand};
@@ -244,6 +252,13 @@ pub struct DoctorArgs {
     /// Writes JSON, for programs.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Returns when somebody presses Ctrl-C. A terminal that can't tell is never pressed.
+async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use std::{
 
 use crate::domain::{
     id::ChannelId,
-    selection::{MediaSelection, PlaceSelection},
+    selection::{MediaMode, MediaSelection, PlaceSelection},
 };
 
 pub use self::hint::{Hint, hints};
@@ -80,15 +80,6 @@ pub struct Media {
     pub mode: MediaMode,
     /// Which of them.
     pub selection: MediaSelection,
-}
-
-/// What becomes of a file that was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MediaMode {
-    /// Its bytes are copied into the bucket.
-    Copy,
-    /// It stays with Discord, and its link is kept alive.
-    Link,
 }
 
 /// Where the archive is kept.

@@ -23,6 +23,7 @@ mod live;
 mod polite;
 mod wire;
 mod convert;
+pub mod gateway;
 
 /// The most messages that one answer holds. Source: Discord's documentation, resources/message.
 pub const PAGE: u16 = 100;

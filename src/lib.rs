@@ -1,5 +1,6 @@
 //! Archives the media of a Discord server into a bucket with a page to browse it.
 
+pub mod app;
 pub mod actors;
 pub mod cli;
 pub mod config;

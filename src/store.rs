@@ -11,12 +11,20 @@ mod kv_contract;
 mod table;
 mod tables;
 mod tally;
+mod raw;
 mod record;
+mod people;
 mod crawl;
 mod work;
 mod links;
 mod publication;
 mod change;
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod invariants;
 
 use std::sync::Arc;
 
@@ -29,6 +37,7 @@ pub use self::{
     kv::{Kv, KvError, Rows, Writes},
     links::{LinkDue, LinksRefreshed},
     memory::MemoryKv,
+    people::{AvatarCopied, ChangedPerson},
     publication::{Month, MonthEntry, Published, PublishedMonth},
     record::{Deleted, Observed},
     sled::SledKv,
@@ -38,7 +47,7 @@ pub use self::{
         ShardsRow, StartsRow,
     },
     tally::{Tallies, Tally},
-    work::{AvatarCopied, Claim, Claimed, Failed, Looked, ParkedJob, Stored, SweepDone, Task},
+    work::{Claim, Claimed, Failed, Looked, ParkedJob, Stored, SweepDone, Task},
 };
 
 /// What there may be to do once a change is durable. Losing one is harmless: workers reread their queues.

@@ -47,6 +47,8 @@ export class Player {
     });
     // Before the video's own controls, which would take the arrow keys for themselves.
     dialog.addEventListener("keydown", (event) => this.#key(event), { capture: true });
+    // What had the focus may have been replaced by what comes next, and the keys would go nowhere.
+    new MutationObserver(() => this.#keepFocus()).observe(dialog, { childList: true, subtree: true });
     this.#watchSwipes();
   }
 
@@ -117,6 +119,10 @@ export class Player {
     this.dialog.showModal();
     // The dialog itself takes the focus: its keys work at once, and no button looks pressed.
     this.dialog.focus();
+  }
+
+  #keepFocus() {
+    if (this.dialog.open && !this.dialog.contains(document.activeElement)) this.dialog.focus();
   }
 
   #leave() {

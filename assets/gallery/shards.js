@@ -1,5 +1,6 @@
 // Indexes and shards: which months a channel has, and what is in them.
 
+import { KINDS } from "./address.js";
 import { readJson } from "./files.js";
 
 /** @typedef {import("./manifest.js").Channel} Channel */
@@ -88,8 +89,19 @@ export async function readIndex(channel) {
 export function readShard(channel, shard) {
   return remember(shards, shard.path, KEPT_SHARDS, async (path) => {
     const { entries } = await readJson(path);
-    return entries.map((/** @type {any} */ entry) => ({ ...entry, channel, time: Date.parse(entry.Date) })).sort(newestFirst);
+    return entries.map((/** @type {any} */ raw) => asEntry(raw, channel)).sort(newestFirst);
   });
+}
+
+/**
+ * An entry as the page uses it; of a kind that this page does not know yet, it still has a file to offer.
+ *
+ * @param {any} raw
+ * @param {string} channel
+ * @returns {Entry}
+ */
+function asEntry(raw, channel) {
+  return { ...raw, Kind: KINDS.includes(raw.Kind) ? raw.Kind : "file", channel, time: Date.parse(raw.Date) };
 }
 
 /**

@@ -1,7 +1,7 @@
 // One piece in the grid: its still, what it is, and whose it is.
 
 import { address, clipOf } from "./address.js";
-import { element } from "./elements.js";
+import { element, fill } from "./elements.js";
 import { icon } from "./icons.js";
 import { person, portrait } from "./people.js";
 import { USUAL_SHAPE } from "./rows.js";
@@ -46,22 +46,25 @@ export function shape(entry) {
  */
 export function tile(entry, view, archive) {
   const channel = archive.channelName(entry.channelId);
-  const said = { kind: say(entry.Kind), person: entry.Poster, channel, date: date(entry.time), name: fileName(entry) };
+  const said = { kind: say(entry.Kind), date: date(entry.time), name: fileName(entry) };
+  // Together with what can be seen, this is what screen readers say.
+  const words = element("span", { class: "unseen" }, say(isHidden(entry) ? "tileSpoiler" : "tile", said));
   const link = element(
     "a",
     {
       class: "tile-link",
-      attributes: { href: address({ ...view, clip: clipOf(entry) }), "aria-label": say(isHidden(entry) ? "tileSpoiler" : "tile", said) },
+      attributes: { href: address({ ...view, clip: clipOf(entry) }) },
       on: {
         click: (event) => {
           if (!isHidden(entry)) return;
           // The first click only lifts the blur; the second opens.
           event.preventDefault();
           reveal(entry);
-          link.setAttribute("aria-label", say("tile", said));
+          fill(words, say("tile", said));
         },
       },
     },
+    words,
     entry.Thumbnail ? still(entry.Thumbnail) : card(entry),
     badges(entry, archive.mode),
     element("span", { class: "tile-veil" }, icon("hidden"), say("spoiler")),
@@ -106,7 +109,7 @@ function badges(entry, mode) {
   const state = entry.Gone ? "gone" : mode === "copy" && !entry.Media ? "waiting" : null;
   return element(
     "span",
-    { class: "badges", attributes: { "aria-hidden": "true" } },
+    { class: "badges" },
     state && element("span", { class: "badge" }, icon(state)),
     entry.Extension === "gif" && element("span", { class: "badge" }, "GIF"),
     entry.Kind === "audio" && entry.Thumbnail && element("span", { class: "badge" }, icon("audio")),
@@ -122,7 +125,7 @@ function caption(entry, channel) {
   const name = person(entry.posterId)?.name ?? entry.Poster;
   return element(
     "span",
-    { class: "caption", attributes: { "aria-hidden": "true" } },
+    { class: "caption" },
     portrait(entry.posterId, name),
     element("span", { class: "caption-words" }, element("bdi", { class: "caption-name" }, name), element("bdi", { class: "caption-channel" }, channel)),
   );

@@ -94,6 +94,7 @@ impl Actor for Backfill {
             ledger: parts.ledger,
             store: parts.store.clone(),
             selection: Arc::clone(&parts.selection),
+            history_from: parts.wanted.history_from(),
         };
         let crawl = Crawl {
             reader,

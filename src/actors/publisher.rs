@@ -18,7 +18,10 @@ use tokio::{
 use tracing::warn;
 
 use self::{avatars::Avatars, publication::Editor};
-pub use self::{lease::Keeper, publication::Page};
+pub use self::{
+    lease::{Keeper, LEASE_LASTS},
+    publication::{Page, PublishError},
+};
 use super::{Drain, Wake, alarm::Alarm, persistence::Ledger};
 use crate::{
     bucket::Bucket,

@@ -195,8 +195,12 @@ impl Rounds {
     }
 
     async fn refresh(&self, batch: &[LinkDue]) -> Result<LinksRefreshed, DiscordError> {
-        let mut answers = HashMap::new();
-        self.ask(batch, &mut answers).await?;
+        let links: Vec<Link> = batch.iter().map(|due| due.link.clone()).collect();
+        let pairs = self.parts.discord.refresh_links(&links).await?;
+        let mut answers: HashMap<String, Link> = pairs
+            .into_iter()
+            .filter_map(|pair| Some((pair.original.reveal().to_owned(), pair.refreshed?)))
+            .collect();
         let mut refreshed = LinksRefreshed::default();
         for due in batch {
             match answers.remove(due.link.reveal()) {
@@ -206,32 +210,6 @@ impl Rounds {
             }
         }
         Ok(refreshed)
-    }
-
-    /// Asks for a batch; one that is rejected is halved until the link at fault stands alone.
-    async fn ask(
-        &self,
-        batch: &[LinkDue],
-        answers: &mut HashMap<String, Link>,
-    ) -> Result<(), DiscordError> {
-        let links: Vec<Link> = batch.iter().map(|due| due.link.clone()).collect();
-        match self.parts.discord.refresh_links(&links).await {
-            Ok(refreshed) => {
-                for pair in refreshed {
-                    if let Some(link) = pair.refreshed {
-                        answers.insert(pair.original.reveal().to_owned(), link);
-                    }
-                }
-                Ok(())
-            }
-            Err(DiscordError::Rejected { .. }) if batch.len() > 1 => {
-                let (left, right) = batch.split_at(batch.len() / 2);
-                Box::pin(self.ask(left, answers)).await?;
-                Box::pin(self.ask(right, answers)).await
-            }
-            Err(DiscordError::Rejected { .. }) => Ok(()),
-            Err(error) => Err(error),
-        }
     }
 
     fn is_newer(&self, link: &Link, due: &LinkDue) -> bool {

@@ -3,7 +3,7 @@
 //! Used by tests alone, below the retry decorator: what passes through both is what a bad day looks like.
 
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,12 +20,20 @@ use crate::bucket::{
 /// Long enough for another task to come first, short enough to be met a thousand times in a test.
 const SLOW: Duration = Duration::from_millis(5);
 
+/// What it calls itself in errors.
+const NAME: &str = "the flaky bucket";
+
 /// A bucket that fails now and then.
 #[derive(Clone, Debug)]
 pub struct FlakyBucket {
     inner: Arc<dyn Bucket>,
+    weather: Arc<Mutex<Weather>>,
+}
+
+#[derive(Debug)]
+struct Weather {
     faults: Faults,
-    dice: Arc<Mutex<StdRng>>,
+    dice: StdRng,
 }
 
 /// How often each thing goes wrong, as a probability between 0 and 1.
@@ -43,6 +51,10 @@ pub struct Faults {
     pub slow: f64,
     /// What is read ends early.
     pub cut: f64,
+    /// There is no room.
+    pub full: f64,
+    /// The permission was withdrawn.
+    pub denied: f64,
 }
 
 enum Fault {
@@ -51,31 +63,45 @@ enum Fault {
     Hung,
     Slow,
     Cut,
+    Full,
+    Denied,
 }
 
 impl Faults {
-    /// A bit of everything: about every third call goes wrong.
+    /// A bit of everything that passes: about every third call goes wrong.
     pub fn weather() -> Self {
-        Self { refused: 0.1, answer_lost: 0.1, hung: 0.01, slow: 0.05, cut: 0.1 }
+        Self { refused: 0.1, answer_lost: 0.1, hung: 0.01, slow: 0.05, cut: 0.1, ..Self::default() }
     }
 }
 
 impl FlakyBucket {
     /// Makes a bucket unreliable; the same seed and the same calls give the same faults.
     pub fn new(inner: Arc<dyn Bucket>, faults: Faults, seed: u64) -> Self {
-        Self { inner, faults, dice: Arc::new(Mutex::new(StdRng::seed_from_u64(seed))) }
+        let dice = StdRng::seed_from_u64(seed);
+        Self { inner, weather: Arc::new(Mutex::new(Weather { faults, dice })) }
+    }
+
+    /// Changes the weather from the next call on, for this bucket and its clones.
+    pub fn set_faults(&self, faults: Faults) {
+        self.weather().faults = faults;
+    }
+
+    fn weather(&self) -> MutexGuard<'_, Weather> {
+        self.weather.lock().expect("rolling dice does not panic")
     }
 
     fn throw(&self) -> Option<Fault> {
-        let mut dice = self.dice.lock().expect("rolling dice does not panic");
-        let mut left: f64 = dice.random();
-        let Faults { refused, answer_lost, hung, slow, cut } = self.faults;
+        let mut weather = self.weather();
+        let mut left: f64 = weather.dice.random();
+        let Faults { refused, answer_lost, hung, slow, cut, full, denied } = weather.faults;
         for (probability, fault) in [
             (refused, Fault::Refused),
             (answer_lost, Fault::AnswerLost),
             (hung, Fault::Hung),
             (slow, Fault::Slow),
             (cut, Fault::Cut),
+            (full, Fault::Full),
+            (denied, Fault::Denied),
         ] {
             if left < probability {
                 return Some(fault);
@@ -94,6 +120,13 @@ impl FlakyBucket {
             Some(Fault::Refused) => Err(lost("refused")),
             Some(Fault::AnswerLost) => call.await.and_then(|_| Err(lost("answer lost"))),
             Some(Fault::Hung) => std::future::pending().await,
+            Some(Fault::Full) => Err(BucketError::Full { bucket: NAME.to_owned() }),
+            Some(Fault::Denied) => Err(BucketError::Denied {
+                bucket: NAME.to_owned(),
+                action: "do anything",
+                remedy: "wait for the weather to change".to_owned(),
+                source: None,
+            }),
             Some(Fault::Slow) => {
                 tokio::time::sleep(SLOW).await;
                 call.await
@@ -104,10 +137,7 @@ impl FlakyBucket {
 
     fn cut(&self, object: Object) -> Object {
         let len = object.range.end - object.range.start;
-        let mut left = {
-            let mut dice = self.dice.lock().expect("rolling dice does not panic");
-            dice.random_range(0..=len)
-        };
+        let mut left = self.weather().dice.random_range(0..=len);
         let promise = Promise { key: object.info.key.clone(), len, crc32c: None };
         let chunks = object.body.scan((), move |(), chunk| {
             let chunk = chunk.map(|mut chunk| {

@@ -55,6 +55,7 @@ const MAX_PAGE: usize = 1000;
 /// A bucket of Google Cloud Storage.
 #[derive(Clone, Debug)]
 pub struct GcsBucket {
+    setting: &'static str,
     name: String,
     endpoint: String,
     storage: Storage,
@@ -71,7 +72,8 @@ impl GcsBucket {
             action: "prepare the Google Cloud Storage client",
             source,
         };
-        let GcsOptions { bucket, credentials, endpoint } = options;
+        options.check_name()?;
+        let GcsOptions { setting, bucket, credentials, endpoint } = options;
         let credentials = credentials.load()?;
         let storage = Storage::builder()
             .with_endpoint(endpoint.as_str())
@@ -87,12 +89,16 @@ impl GcsBucket {
             .connect_timeout(CONNECT_WITHIN)
             .build()
             .map_err(|error| broken(error.into()))?;
-        Ok(Self { name: bucket, endpoint, storage, http, credentials })
+        Ok(Self { setting, name: bucket, endpoint, storage, http, credentials })
     }
 
     /// The name of the bucket.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    fn asking<'a>(&'a self, key: Option<&'a ObjectKey>, action: &'static str) -> Asking<'a> {
+        Asking { setting: self.setting, bucket: &self.name, key, action }
     }
 
     fn resource_name(&self) -> String {
@@ -127,7 +133,7 @@ impl GcsBucket {
             Precondition::Absent => request.set_if_generation_match(0),
             Precondition::Generation(generation) => request.set_if_generation_match(generation.0),
         };
-        let asking = Asking { bucket: &self.name, key: Some(key), action: "put an object" };
+        let asking = self.asking(Some(key), "put an object");
         // Boxed: as part of every put it would weigh 30 kB.
         let object =
             Box::pin(request.send_unbuffered()).await.map_err(|error| asking.client(error))?;
@@ -156,7 +162,7 @@ impl GcsBucket {
     }
 
     async fn describe(&self, key: &ObjectKey) -> Result<ObjectInfo, BucketError> {
-        let asking = Asking { bucket: &self.name, key: Some(key), action: "look at an object" };
+        let asking = self.asking(Some(key), "look at an object");
         let request = self.request(Method::GET, &path_of(key), asking).await?;
         let fields = FIELDS.join(",");
         let answer = asking.send(request.query(&[("fields", fields.as_str())])).await?;
@@ -169,7 +175,7 @@ impl GcsBucket {
         info: &ObjectInfo,
         range: Option<std::ops::Range<u64>>,
     ) -> Result<ReadObjectResponse, BucketError> {
-        let asking = Asking { bucket: &self.name, key: Some(&info.key), action: "open an object" };
+        let asking = self.asking(Some(&info.key), "open an object");
         let request = self
             .storage
             .read_object(self.resource_name(), info.key.as_str())
@@ -240,7 +246,7 @@ impl Bucket for GcsBucket {
                 len: part.as_ref().map_or(size, |part| part.end - part.start),
                 crc32c: info.crc32c.filter(|_| part.is_none()),
             };
-            let body = checked(chunks(response, self.name.clone()), promise);
+            let body = checked(chunks(response, self.clone(), key.clone()), promise);
             return Ok(Object { info, range: part.unwrap_or(0..size), body });
         }
     }
@@ -259,7 +265,7 @@ impl Bucket for GcsBucket {
         page: Option<PageToken>,
         limit: NonZeroUsize,
     ) -> Result<Listing, BucketError> {
-        let asking = Asking { bucket: &self.name, key: None, action: "list objects" };
+        let asking = self.asking(None, "list objects");
         let request = self.request(Method::GET, "", asking).await?;
         let fields = format!("nextPageToken,items({})", FIELDS.join(","));
         let limit = limit.get().min(MAX_PAGE).to_string();
@@ -273,7 +279,7 @@ impl Bucket for GcsBucket {
     }
 
     async fn delete(&self, key: &ObjectKey, when: Precondition) -> Result<(), BucketError> {
-        let asking = Asking { bucket: &self.name, key: Some(key), action: "delete an object" };
+        let asking = self.asking(Some(key), "delete an object");
         let request = self.request(Method::DELETE, &path_of(key), asking).await?;
         let request = match when {
             Precondition::Always => request,
@@ -303,12 +309,13 @@ fn with_meta<P>(request: WriteObject<P>, meta: ObjectMeta) -> WriteObject<P> {
 
 fn chunks(
     response: ReadObjectResponse,
-    bucket: String,
+    bucket: GcsBucket,
+    key: ObjectKey,
 ) -> impl futures_util::Stream<Item = Result<bytes::Bytes, BucketError>> + Send + 'static {
-    stream::try_unfold((response, bucket), |(mut response, bucket)| async move {
-        let asking = Asking { bucket: &bucket, key: None, action: "read an object" };
+    stream::try_unfold((response, bucket, key), |(mut response, bucket, key)| async move {
+        let asking = bucket.asking(Some(&key), "read an object");
         let chunk = response.next().await.transpose().map_err(|error| asking.client(error))?;
-        Ok(chunk.map(|chunk| (chunk, (response, bucket))))
+        Ok(chunk.map(|chunk| (chunk, (response, bucket, key))))
     })
 }
 

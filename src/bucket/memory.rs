@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream;
 use time::OffsetDateTime;
+use tokio::time::Instant;
 
 use crate::bucket::checked::{Promise, checked};
 use crate::bucket::{
@@ -23,7 +24,7 @@ use crate::bucket::{
 const CHUNK_LEN: usize = 64 * 1024;
 
 /// A bucket in memory.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct MemoryBucket {
     contents: Arc<Mutex<Contents>>,
 }
@@ -49,8 +50,10 @@ pub struct Counts {
     pub bytes_out: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Contents {
+    // Moves with Tokio's clock, so that on paused time objects age as everything else does.
+    started: (OffsetDateTime, Instant),
     objects: BTreeMap<ObjectKey, (ObjectInfo, Bytes)>,
     last_generation: i64,
     counts: Counts,
@@ -59,7 +62,13 @@ struct Contents {
 impl MemoryBucket {
     /// An empty bucket.
     pub fn new() -> Self {
-        Self::default()
+        let contents = Contents {
+            started: (OffsetDateTime::now_utc(), Instant::now()),
+            objects: BTreeMap::new(),
+            last_generation: 0,
+            counts: Counts::default(),
+        };
+        Self { contents: Arc::new(Mutex::new(contents)) }
     }
 
     /// What was asked so far.
@@ -75,6 +84,19 @@ impl MemoryBucket {
 
     fn contents(&self) -> MutexGuard<'_, Contents> {
         self.contents.lock().expect("nothing panics while it holds the contents")
+    }
+}
+
+impl Default for MemoryBucket {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Contents {
+    fn now(&self) -> OffsetDateTime {
+        let (time, instant) = self.started;
+        time + instant.elapsed()
     }
 }
 
@@ -106,7 +128,7 @@ impl Bucket for MemoryBucket {
             size: len,
             crc32c: Some(crc32c),
             generation: Generation(contents.last_generation),
-            updated: OffsetDateTime::now_utc(),
+            updated: contents.now(),
             meta: ObjectMeta::of(key, ContentEncoding::sniff(key, &bytes)),
         };
         contents.objects.insert(key.clone(), (info.clone(), bytes));
@@ -199,4 +221,39 @@ fn chunks(mut bytes: Bytes) -> impl Iterator<Item = Result<Bytes, BucketError>> 
 /// What is in memory is indexed by `usize`.
 fn as_index(offset: u64) -> usize {
     usize::try_from(offset).expect("an offset within bytes in memory fits")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn it_counts_and_ages_with_the_test() {
+        let bucket = MemoryBucket::new();
+        let key = ObjectKey::new("a").unwrap();
+        let put = |when| bucket.put(&key, b"12345".to_vec().into(), when);
+        let first = put(Precondition::Absent).await.unwrap();
+        tokio::time::sleep(Duration::from_hours(1)).await;
+        put(Precondition::Absent).await.unwrap_err();
+        let second = put(Precondition::Always).await.unwrap();
+        assert_eq!(second.updated - first.updated, Duration::from_hours(1));
+
+        bucket.get(&key, Some(ByteRange::from(2))).await.unwrap();
+        bucket.stat(&key).await.unwrap();
+        bucket.delete(&key, Precondition::Always).await.unwrap();
+        bucket.delete(&key, Precondition::Always).await.unwrap();
+        let expected = Counts {
+            puts: 2,
+            refused_puts: 1,
+            gets: 1,
+            stats: 1,
+            lists: 0,
+            deletes: 1,
+            bytes_in: 10,
+            bytes_out: 3,
+        };
+        assert_eq!(bucket.counts(), expected);
+    }
 }

@@ -387,6 +387,25 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn what_no_pause_mends_is_said_at_once() {
+        let memory = MemoryBucket::new();
+        let flaky = FlakyBucket::new(Arc::new(memory.clone()), Faults::default(), 0);
+        let bucket = RetryBucket::seeded(Arc::new(flaky.clone()), RetryPolicy::default(), 0);
+        let key = ObjectKey::new("a").unwrap();
+        let start = tokio::time::Instant::now();
+        let put = || bucket.put(&key, b"a".to_vec().into(), Precondition::Always);
+
+        flaky.set_faults(Faults { full: 1.0, ..Faults::default() });
+        assert!(matches!(put().await, Err(BucketError::Full { .. })));
+        flaky.set_faults(Faults { denied: 1.0, ..Faults::default() });
+        assert!(matches!(put().await, Err(BucketError::Denied { .. })));
+        flaky.set_faults(Faults::default());
+        put().await.unwrap();
+        assert_eq!(memory.counts().puts, 1);
+        assert_eq!(start.elapsed(), Duration::ZERO, "nobody waited");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_read_does_not_mix_two_generations() {
         let memory = MemoryBucket::new();
         let key = ObjectKey::new("a").unwrap();

@@ -5,8 +5,8 @@ use std::{
     time::Duration,
 };
 
-use super::{LogFormat, MediaMode, Origin, problem::Complaint};
-use crate::domain::selection::MediaKind;
+use super::{LogFormat, Origin, problem::Complaint};
+use crate::domain::selection::{MediaKind, MediaMode};
 
 /// More would be felt by the CDN, or by the machine, rather than by the archive.
 const MOST_WORKERS: usize = 64;

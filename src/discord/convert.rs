@@ -15,5 +15,5 @@ pub(super) use self::{
     lenient::{each, lenient},
     message::{Setting, message, messages},
     permissions::Standing,
-    place::{channels, guild, guilds, thread_page, threads},
+    place::{channels, guild, guilds, thread_facts, thread_page, threads},
 };

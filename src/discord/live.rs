@@ -18,6 +18,7 @@ use super::{
     Archived, Cursor, Discord, DiscordError, Guild, Identity, MessagePage, REFRESH_BATCH,
     RefreshedLink, Survey, ThreadPage,
     convert::{self, Setting, Standing, each, lenient},
+    gateway::Plan,
     polite::{Answer, Polite, Priority},
     wire::HttpWire,
 };
@@ -74,6 +75,11 @@ impl LiveDiscord {
     #[must_use]
     pub fn with_priority(&self, priority: Priority) -> Self {
         Self { priority, ..self.clone() }
+    }
+
+    /// How to connect to the gateway.
+    pub(super) async fn plan(&self) -> Result<Plan, DiscordError> {
+        self.get(Route::GetGatewayBot, |answer| Plan::read(&answer.body)).await
     }
 
     async fn get<T>(

@@ -191,7 +191,7 @@ impl Polite {
                 && state.budget.verdict(now, priority) == Verdict::Go;
             if open {
                 state.lane(lane, now).gate.sent(now);
-                let epoch = state.budget.sent(now);
+                let epoch = state.budget.sent();
                 return Ok(Pass { polite: self, lane: lane.to_owned(), epoch, landed: false });
             }
         }
@@ -273,7 +273,7 @@ impl Pass<'_> {
             Meaning::Limited(limited) => self.limited(&mut state, now, *limited),
             Meaning::Trouble { .. } => {
                 state.lane(&self.lane, now).gate.landed();
-                state.budget.landed(self.epoch);
+                state.budget.landed(now, self.epoch);
             }
             Meaning::Good | Meaning::Refused(_) => {
                 let gate = &mut state.lane(&self.lane, now).gate;
@@ -282,7 +282,7 @@ impl Pass<'_> {
                     (Meaning::Refused(_), None) => gate.landed(),
                     (_, allowance) => gate.answered(now, allowance),
                 }
-                state.budget.answered(self.epoch);
+                state.budget.answered(now, self.epoch);
             }
         }
         if matches!(meaning, Meaning::Refused(DiscordError::Unauthorized)) {
@@ -313,7 +313,7 @@ impl Pass<'_> {
                 let until = now + limited.wait.unwrap_or(UNTOLD_PAUSE);
                 let limit = limited.limit.filter(|_| limited.scope == Scope::Route);
                 state.lane(&self.lane, now).gate.refused(now, until, limit);
-                state.budget.answered(self.epoch);
+                state.budget.answered(now, self.epoch);
                 debug!(route = self.lane, scope = ?limited.scope, wait = ?limited.wait, "too many requests");
             }
         }
@@ -326,7 +326,7 @@ impl Drop for Pass<'_> {
             let now = self.polite.now();
             let mut state = self.polite.state();
             state.lane(&self.lane, now).gate.landed();
-            state.budget.landed(self.epoch);
+            state.budget.landed(now, self.epoch);
             drop(state);
             self.polite.landed.notify_waiters();
         }

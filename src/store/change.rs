@@ -1,10 +1,6 @@
 //! Changes to the catalogue, and how several become one commit.
 
-use std::{
-    collections::BTreeSet,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, panic::resume_unwind, sync::Arc};
 
 use super::{
     AvatarCopied, Claim, Claimed, Deleted, Failed, Hint, HistoryWanted, LinksRefreshed, Looked,
@@ -91,7 +87,7 @@ impl Change {
             Self::AvatarCopied(change) => change.apply(txn),
             Self::LinksRefreshed(change) => change.apply(txn, context),
             Self::Published(change) => change.apply(txn),
-            Self::RetryParked => retry_parked(txn),
+            Self::RetryParked => retry_parked(txn, context),
         }
     }
 }
@@ -129,7 +125,7 @@ impl Commit<'_> {
 
     /// Makes all of it durable, and tells what there may be to do now.
     pub fn finish(self) -> Result<BTreeSet<Hint>, StoreError> {
-        let (writes, hints) = self.txn.into_settled();
+        let (writes, hints) = self.txn.into_kept();
         if !writes.is_empty() {
             self.store.source().commit(&writes)?;
             self.store.source().flush()?;
@@ -141,21 +137,8 @@ impl Commit<'_> {
         &mut self,
         apply: impl FnOnce(&mut Txn<'_>, &Context) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let applied = catch_unwind(AssertUnwindSafe(|| apply(&mut self.txn, &self.context)));
-        match applied {
-            Ok(Ok(answer)) => {
-                self.txn.settle();
-                Ok(answer)
-            }
-            Ok(Err(error)) => {
-                self.txn.undo();
-                Err(error)
-            }
-            Err(panic) => {
-                self.txn.undo();
-                std::panic::resume_unwind(panic)
-            }
-        }
+        let Self { txn, context, .. } = self;
+        txn.attempt(|txn| apply(txn, context)).unwrap_or_else(|panic| resume_unwind(panic))
     }
 }
 

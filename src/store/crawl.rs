@@ -13,7 +13,7 @@ use crate::domain::{
     id::{ChannelId, GuildId, MessageId},
     job::Lane,
     message::{Message, Unreadable},
-    place::{Access, Archived, Place, Survey},
+    place::{Archived, Place, PlaceKind, Survey},
     time::Timestamp,
 };
 
@@ -72,7 +72,8 @@ pub struct PageRead {
     pub answered_at: Timestamp,
 }
 
-/// Somebody asked for the history of a server. It stays asked for until it is read.
+/// Somebody asked for the history of a server. It stays asked for until it is read. A server that was not
+/// surveyed yet is not known, so it has to be asked for after that.
 #[derive(Clone, Debug)]
 pub struct HistoryWanted {
     /// Of which server.
@@ -90,7 +91,7 @@ pub struct SessionMoved {
     pub session: Option<SessionRow>,
 }
 
-/// The service was started.
+/// A new session with the gateway was begun.
 #[derive(Clone, Copy, Debug)]
 pub struct Started;
 
@@ -113,38 +114,32 @@ impl Surveyed {
         for place in channels {
             see(txn, place.clone())?;
         }
-        // Only channels are listed here, so only channels can be missing.
         for (id, row) in PLACES.all(txn)? {
-            let listed = row.place.kind.is_thread() || channels.iter().any(|place| place.id == id);
-            if row.place.guild == guild.id && !listed {
-                miss(txn, id, row, context.now);
-            }
-        }
-        self.inherit(txn)
-    }
-
-    /// What may be done in a thread follows from its channel.
-    fn inherit(&self, txn: &mut Txn<'_>) -> Result<(), StoreError> {
-        for (id, mut row) in PLACES.all(txn)? {
-            let parent = row.place.parent.and_then(|parent| {
-                self.survey
-                    .channels
-                    .iter()
-                    .find(|place| row.place.kind.is_thread() && place.id == parent)
-            });
-            let Some(parent) = parent else { continue };
-            let access = match parent.access {
-                Access::Readable => row.place.access,
-                denied => denied,
-            };
-            let public = row.place.public && parent.public;
-            if (access, public) != (row.place.access, row.place.public) {
-                row.place.access = access;
-                row.place.public = public;
-                PLACES.put(txn, &id, &row);
+            if row.place.guild == guild.id {
+                self.judge(txn, context, id, row);
             }
         }
         Ok(())
+    }
+
+    /// Only channels are listed here, so only channels can be missing, and threads with them. What may be done in a
+    /// thread follows from its channel: archived threads are not listed again when that changes.
+    fn judge(&self, txn: &mut Txn<'_>, context: &Context, id: ChannelId, mut row: PlaceRow) {
+        let thread = row.place.kind.is_thread();
+        let Some(listed_id) = (if thread { row.place.parent } else { Some(id) }) else { return };
+        let Some(listed) = self.survey.channels.iter().find(|place| place.id == listed_id) else {
+            return miss(txn, id, row, context.now);
+        };
+        if !thread {
+            return;
+        }
+        let access = listed.access;
+        let public = listed.public && row.place.kind != PlaceKind::PrivateThread;
+        if (access, public) != (row.place.access, row.place.public) {
+            row.place.access = access;
+            row.place.public = public;
+            PLACES.put(txn, &id, &row);
+        }
     }
 }
 
@@ -157,8 +152,16 @@ impl PlaceSeen {
 impl PlacesLost {
     pub(super) fn apply(&self, txn: &mut Txn<'_>, context: &Context) -> Result<(), StoreError> {
         for id in &self.places {
-            if let Some(row) = PLACES.get(txn, id)? {
-                miss(txn, *id, row, context.now);
+            let Some(row) = PLACES.get(txn, id)? else { continue };
+            let above_threads = row.place.kind.holds_threads();
+            miss(txn, *id, row, context.now);
+            if above_threads {
+                // Discord does not tell of the threads that go with their channel.
+                for (thread, row) in PLACES.all(txn)? {
+                    if row.place.kind.is_thread() && row.place.parent == Some(*id) {
+                        miss(txn, thread, row, context.now);
+                    }
+                }
             }
         }
         Ok(())
@@ -188,7 +191,7 @@ impl PageRead {
             observe(txn, context, message, lane)?;
         }
         for message in &self.unreadable {
-            set_aside(txn, self.place, message);
+            set_aside(txn, self.place, message)?;
         }
         // In one commit with what was found, and only once all of it is recorded.
         let Some(mut row) = PLACES.get(txn, &self.place)? else { return Ok(()) };
@@ -281,3 +284,6 @@ impl Store {
         Ok(STARTS.get(&self.source(), &())?.unwrap_or_default())
     }
 }
+
+#[cfg(test)]
+mod tests;

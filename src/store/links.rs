@@ -1,21 +1,26 @@
 //! Links that something needs, by the time at which they are to be made new.
 
+use std::time::Duration;
+
 use super::{
     Context, Hint, Store, StoreError, Tally,
     publication::mark_changed,
     table::Txn,
     tables::{ENTRIES, POSTS, RENEWALS},
     tally::count,
-    work::{is_shown, lose, revive},
+    work::{Sight, is_shown, lose, rank_of, schedule},
 };
 use crate::domain::{
     entry::{Entry, EntryKey},
     id::ChannelId,
-    job::{Queue, Subject},
+    job::Lane,
     link::Link,
     selection::MediaMode,
     time::Timestamp,
 };
+
+/// Discord may give a new link that is dead by our clock, which may be wrong. Asking again at once would be a loop.
+const PAUSE: Duration = Duration::from_mins(1);
 
 /// A link that is to be made new.
 #[derive(Clone, Debug)]
@@ -72,13 +77,13 @@ fn renew(
         return Ok(());
     }
     let old = std::mem::replace(&mut entry.attachment.link, link.clone());
-    let renew_at = link.renew_at(context.now);
-    set_renewal(txn, key, &mut entry, renew_at)?;
-    for queue in Queue::ALL {
-        revive(txn, queue, Subject::Entry(key), &entry, context)?;
+    let rank = rank_of(key, &entry, Lane::History);
+    schedule(txn, context, key, &mut entry, rank, Sight::New)?;
+    if entry.refresh_at.is_some_and(|at| at <= context.now) {
+        set_renewal(txn, key, &mut entry, Some(context.now.after(PAUSE)))?;
     }
     ENTRIES.put(txn, &key, &entry);
-    if context.policy.mode == MediaMode::Link && is_shown(&entry, context) {
+    if context.policy.mode == MediaMode::Link && old != *link && is_shown(&entry, context) {
         // The page must have the new link while the old one lives.
         let half_left = old.expires_at().map(|expiry| expiry.since(context.now) / 2);
         let by = half_left
@@ -114,7 +119,7 @@ impl Store {
     /// The links that are due, most urgent first.
     pub fn links_due(&self, now: Timestamp, limit: usize) -> Result<Vec<LinkDue>, StoreError> {
         let source = self.source();
-        let end = now.after(std::time::Duration::from_millis(1));
+        let end = now.after(Duration::from_millis(1));
         let rows = RENEWALS.between(&source, &Timestamp::from_millis(0), &end, limit)?;
         let mut due = Vec::with_capacity(rows.len());
         for ((at, key), ()) in rows {

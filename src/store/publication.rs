@@ -1,17 +1,18 @@
 //! What of the catalogue is published, and what has changed since.
 
+use std::collections::BTreeSet;
+
 use super::{
-    Hint, Store, StoreError,
+    ChangedPerson, Hint, Store, StoreError,
+    people::person_published,
     table::Txn,
-    tables::{
-        CONTENTS, DIRTY, ENTRIES, GARBAGE, INDEXES, PEOPLE, PEOPLE_CHANGED, POSTS, PUBLICATION,
-        SHARDS,
-    },
+    tables::{CONTENTS, DIRTY, ENTRIES, GARBAGE, INDEXES, POSTS, PUBLICATION, SHARDS},
     tables::{Dirty, IndexRow, PublicationRow, ShardsRow},
+    tally::number_change,
 };
 use crate::domain::{
-    entry::{Content, Entry, EntryKey, EntryState, Person, Post},
-    id::{AttachmentId, ChannelId, MessageId, UserId},
+    entry::{Content, Entry, EntryKey, EntryState, Post},
+    id::{AttachmentId, ChannelId, MessageId},
     time::{self, Timestamp},
 };
 
@@ -61,7 +62,7 @@ pub struct Published {
     /// The indexes that were written.
     pub indexes: Vec<(ChannelId, IndexRow)>,
     /// The people whose changes are in it.
-    pub people: Vec<UserId>,
+    pub people: Vec<ChangedPerson>,
     /// Objects that nothing names any more, and when they may go.
     pub garbage: Vec<(Timestamp, String)>,
     /// Objects that are gone.
@@ -85,7 +86,7 @@ impl Published {
             INDEXES.put(txn, channel, index);
         }
         for person in &self.people {
-            PEOPLE_CHANGED.delete(txn, person);
+            person_published(txn, *person)?;
         }
         for (at, path) in &self.garbage {
             GARBAGE.put(txn, &(*at, path.clone()), &());
@@ -94,6 +95,20 @@ impl Published {
             GARBAGE.delete(txn, &(*at, path.clone()));
         }
         PUBLICATION.put(txn, &(), &self.publication);
+        self.spare_named(txn)
+    }
+
+    /// What was garbage and is named again stays: a month that changes back has its old name.
+    fn spare_named(&self, txn: &mut Txn<'_>) -> Result<(), StoreError> {
+        let shards = self.months.iter().flat_map(|month| &month.shards.shards);
+        let indexes = self.indexes.iter().filter_map(|(_, index)| index.path.as_ref());
+        let named: BTreeSet<&String> =
+            shards.map(|shard| &shard.path).chain(indexes).chain(&self.publication.users).collect();
+        for (key, ()) in GARBAGE.all(txn)? {
+            if named.contains(&key.1) {
+                GARBAGE.delete(txn, &key);
+            }
+        }
         Ok(())
     }
 }
@@ -106,9 +121,10 @@ pub(super) fn mark_changed(
     by: Timestamp,
 ) -> Result<(), StoreError> {
     let key = (root, message.created_at().month().number());
+    let changes = number_change(txn)?;
     let dirty = match DIRTY.get(txn, &key)? {
-        Some(old) => Dirty { by: old.by.min(by), changes: old.changes + 1 },
-        None => Dirty { by, changes: 1 },
+        Some(old) => Dirty { by: old.by.min(by), changes },
+        None => Dirty { by, changes },
     };
     DIRTY.put(txn, &key, &dirty);
     txn.hint(Hint::Publish);
@@ -125,15 +141,6 @@ impl Store {
             .filter_map(|((root, number), dirty)| {
                 Some((Month { root, month: month(number)? }, dirty))
             })
-            .collect())
-    }
-
-    /// People whose name or picture changed.
-    pub fn changed_people(&self, limit: usize) -> Result<Vec<UserId>, StoreError> {
-        Ok(PEOPLE_CHANGED
-            .after(&self.source(), None, limit)?
-            .into_iter()
-            .map(|(id, ())| id)
             .collect())
     }
 
@@ -203,14 +210,7 @@ impl Store {
         let rows = GARBAGE.between(&self.source(), &Timestamp::from_millis(0), &end, limit)?;
         Ok(rows.into_iter().map(|(key, ())| key).collect())
     }
-
-    /// Everybody who posted something.
-    pub fn people(&self) -> Result<Vec<(UserId, Person)>, StoreError> {
-        PEOPLE.all(&self.source())
-    }
-
-    /// Somebody who posted something.
-    pub fn person(&self, id: UserId) -> Result<Option<Person>, StoreError> {
-        PEOPLE.get(&self.source(), &id)
-    }
 }
+
+#[cfg(test)]
+mod tests;

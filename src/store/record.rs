@@ -3,28 +3,31 @@
 //! The same sight may come twice, late, or after its own end: an older one never replaces a newer, and a tombstone
 //! stands for ever.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{panic::resume_unwind, time::Duration};
 
 use super::{
     Context, Hint, StoreError, Tally,
-    links::set_renewal,
+    people::remember,
     publication::mark_changed,
+    raw::RawRow,
     table::Txn,
-    tables::{ENTRIES, PARKED_MESSAGES, PEOPLE, PEOPLE_CHANGED, PLACES, POSTS, RAW, TOMBSTONES},
-    tables::{ParkedMessage, RawRow, Tombstone},
+    tables::{ENTRIES, PARKED_MESSAGES, PLACES, POSTS, RAW, TOMBSTONES},
+    tables::{ParkedMessage, Tombstone},
     tally::count,
-    work::{drop_jobs, is_shown, schedule},
+    work::{Sight, is_shown, rank_of, schedule},
 };
 use crate::domain::{
-    entry::{Entry, EntryKey, Person, Post},
-    id::{ChannelId, MessageId, UserId},
+    entry::{Entry, EntryKey, Post},
+    id::{ChannelId, MessageId},
     job::Lane,
-    message::{Author, Message, Unreadable},
+    message::{Attachment, Message, Unreadable},
     place::Place,
+    selection::MediaMode,
 };
 
-/// Level 3 is zstd's own default: higher ones gain a few per cent on rows of this size and cost several times more.
-const COMPRESSION: i32 = 3;
+/// Older sights than the last may still come for this long: a gateway session that is resumed sends again what it
+/// sent, and can't be resumed for longer.
+const LATE_SIGHTS: Duration = Duration::from_hours(24);
 
 /// Messages were seen live.
 #[derive(Clone, Debug)]
@@ -59,11 +62,19 @@ impl Deleted {
             }
             TOMBSTONES.put(txn, id, &Tombstone { at: context.now, channel: self.channel });
             count(txn, Tally::Deleted, 1)?;
+            forget_parked(txn, *id)?;
             let Some(post) = POSTS.get(txn, id)? else { continue };
             for item in &post.items {
                 let key = EntryKey { root: post.root, message: *id, item: *item };
                 hide(txn, context, key)?;
             }
+        }
+        // A message that is no longer there proves nothing about an empty page.
+        if let Some(mut row) = PLACES.get(txn, &self.channel)?
+            && row.anchor.is_some_and(|anchor| self.messages.contains(&anchor))
+        {
+            row.anchor = None;
+            PLACES.put(txn, &self.channel, &row);
         }
         Ok(())
     }
@@ -76,33 +87,24 @@ pub(super) fn observe(
     message: &Message,
     lane: Lane,
 ) -> Result<(), StoreError> {
-    txn.settle();
-    match catch_unwind(AssertUnwindSafe(|| record(txn, context, message, lane))) {
-        Ok(Ok(())) => txn.settle(),
-        Ok(Err(error)) => {
-            txn.undo();
-            return Err(error);
-        }
+    match txn.attempt(|txn| record(txn, context, message, lane)) {
+        Ok(recorded) => recorded,
         Err(panic) => {
-            txn.undo();
             let why = panic_message(&*panic);
-            let compressed = compress(&message.raw);
-            PARKED_MESSAGES.put(
-                txn,
-                &message.id,
-                &ParkedMessage { channel: message.channel, why, compressed },
-            );
-            txn.settle();
+            // Where even this fails, it was not for the message.
+            txn.attempt(|txn| park(txn, message, why)).unwrap_or_else(|panic| resume_unwind(panic))
         }
     }
-    Ok(())
 }
 
 /// Keeps a message that makes no sense, so that a wiser version can read it from the store.
-pub(super) fn set_aside(txn: &mut Txn<'_>, channel: ChannelId, message: &Unreadable) {
-    let Unreadable { id: Some(id), reason, raw } = message else { return };
-    let compressed = compress(raw);
-    PARKED_MESSAGES.put(txn, id, &ParkedMessage { channel, why: reason.clone(), compressed });
+pub(super) fn set_aside(
+    txn: &mut Txn<'_>,
+    channel: ChannelId,
+    message: &Unreadable,
+) -> Result<(), StoreError> {
+    let Some(id) = message.id else { return Ok(()) };
+    put_aside(txn, id, channel, message.reason.clone(), RawRow::new(&message.raw, None))
 }
 
 fn record(
@@ -120,37 +122,32 @@ fn record(
         return Ok(());
     };
     let old = POSTS.get(txn, &message.id)?;
-    if message.attachments.is_empty() && old.is_none() {
-        keep_raw(txn, message);
-        return Ok(());
-    }
     if old.as_ref().is_some_and(|old| message.edited < old.edited) {
         return Ok(());
     }
-    let post = post_of(message, &row.place);
-    let words_changed =
-        old.as_ref().is_some_and(|old| (&old.text, old.edited) != (&post.text, post.edited));
+    forget_parked(txn, message.id)?;
+    keep_raw(txn, message)?;
+    if message.attachments.is_empty() && old.is_none() {
+        if message.edited.is_some_and(|edited| context.now.since(edited) < LATE_SIGHTS) {
+            // Its files may have been taken off: an older sight that still has them comes too late.
+            let wordless = Post { text: String::new(), ..post_of(message, &row.place) };
+            POSTS.put(txn, &message.id, &wordless);
+        }
+        return Ok(());
+    }
+    let mut post = post_of(message, &row.place);
+    // A message stays where it was first put, or its entries would be there twice.
+    post.root = old.as_ref().map_or(post.root, |old| old.root);
+    let retold =
+        old.as_ref().is_some_and(|old| Post { items: post.items.clone(), ..old.clone() } != post);
     let nsfw = is_nsfw(txn, &row.place)?;
     for attachment in &message.attachments {
         let key = EntryKey { root: post.root, message: message.id, item: attachment.id };
-        let known = ENTRIES.get(txn, &key)?;
-        let mut entry = known.clone().unwrap_or_else(|| Entry::new(attachment.clone(), nsfw));
-        entry.see_again(attachment.clone());
-        entry.hidden_at = None;
-        count(txn, Tally::Entries, i64::from(known.is_none()))?;
-        schedule(txn, context, key, &mut entry, lane)?;
-        let changed = words_changed || known.as_ref().is_none_or(|known| differs(known, &entry));
-        if changed && is_shown(&entry, context) {
-            mark_changed(txn, key.root, key.message, context.publish_by())?;
-        }
-        if known.as_ref() != Some(&entry) {
-            ENTRIES.put(txn, &key, &entry);
-        }
+        see(txn, context, key, attachment, Seen { nsfw, retold, lane })?;
     }
     for item in old.iter().flat_map(|old| &old.items).filter(|item| !post.items.contains(item)) {
         hide(txn, context, EntryKey { root: post.root, message: message.id, item: *item })?;
     }
-    keep_raw(txn, message);
     remember(txn, &message.author, message.id)?;
     if old.as_ref() != Some(&post) {
         POSTS.put(txn, &message.id, &post);
@@ -158,11 +155,54 @@ fn record(
     Ok(())
 }
 
-/// Whether the page would show something else. A link that was made new counts where the page uses it.
-fn differs(known: &Entry, entry: &Entry) -> bool {
-    known.hidden_at != entry.hidden_at
-        || known.attachment != entry.attachment
-        || known.state != entry.state
+/// What a message tells of each of its files.
+#[derive(Clone, Copy)]
+struct Seen {
+    nsfw: bool,
+    /// Whether what its files have in common is other than before.
+    retold: bool,
+    lane: Lane,
+}
+
+fn see(
+    txn: &mut Txn<'_>,
+    context: &Context,
+    key: EntryKey,
+    attachment: &Attachment,
+    Seen { nsfw, retold, lane }: Seen,
+) -> Result<(), StoreError> {
+    let known = ENTRIES.get(txn, &key)?;
+    let mut entry = known.clone().unwrap_or_else(|| Entry::new(attachment.clone(), nsfw));
+    entry.see_again(attachment.clone());
+    entry.nsfw = nsfw;
+    entry.hidden_at = None;
+    let same_link =
+        known.as_ref().is_some_and(|known| known.attachment.link == entry.attachment.link);
+    let sight = if same_link { Sight::Known } else { Sight::New };
+    let rank = rank_of(key, &entry, lane);
+    schedule(txn, context, key, &mut entry, rank, sight)?;
+    count(txn, Tally::Entries, i64::from(known.is_none()))?;
+    let shown = is_shown(&entry, context);
+    let was_shown = known.as_ref().is_some_and(|known| is_shown(known, context));
+    let other = retold || known.as_ref().is_none_or(|known| differs(known, &entry, context));
+    if shown != was_shown || shown && other {
+        mark_changed(txn, key.root, key.message, context.publish_by())?;
+    }
+    if known.as_ref() != Some(&entry) {
+        ENTRIES.put(txn, &key, &entry);
+    }
+    Ok(())
+}
+
+/// Whether the page would show something else. Another link counts where the page needs one that lives: Discord signs
+/// it anew for each reader, and a copy is not worth a publication each time.
+fn differs(known: &Entry, entry: &Entry, context: &Context) -> bool {
+    let known_link = match context.policy.mode {
+        MediaMode::Link => &known.attachment.link,
+        MediaMode::Copy => &entry.attachment.link,
+    };
+    let known_attachment = Attachment { link: known_link.clone(), ..known.attachment.clone() };
+    (known.nsfw, &known.state, &known_attachment) != (entry.nsfw, &entry.state, &entry.attachment)
 }
 
 fn post_of(message: &Message, place: &Place) -> Post {
@@ -192,8 +232,8 @@ fn hide(txn: &mut Txn<'_>, context: &Context, key: EntryKey) -> Result<(), Store
     }
     let shown = is_shown(&entry, context);
     entry.hidden_at = Some(context.now);
-    drop_jobs(txn, key)?;
-    set_renewal(txn, key, &mut entry, None)?;
+    let rank = rank_of(key, &entry, Lane::History);
+    schedule(txn, context, key, &mut entry, rank, Sight::Known)?;
     ENTRIES.put(txn, &key, &entry);
     if shown {
         mark_changed(txn, key.root, key.message, context.publish_by())?;
@@ -201,47 +241,49 @@ fn hide(txn: &mut Txn<'_>, context: &Context, key: EntryKey) -> Result<(), Store
     Ok(())
 }
 
-fn remember(txn: &mut Txn<'_>, author: &Author, seen_in: MessageId) -> Result<(), StoreError> {
-    let known = PEOPLE.get(txn, &author.id)?;
-    if known.as_ref().is_some_and(|known| known.seen_in > seen_in) {
+fn keep_raw(txn: &mut Txn<'_>, message: &Message) -> Result<(), StoreError> {
+    if !message.carries_media {
         return Ok(());
     }
-    let copied = known.as_ref().and_then(|known| known.copied.clone());
-    let person = Person {
-        name: author.name.clone(),
-        avatar: author.avatar.clone(),
-        bot: author.bot,
-        copied,
-        seen_in,
-    };
-    let looks = |person: &Person| (person.name.clone(), person.avatar.clone(), person.bot);
-    if known.as_ref().map(looks) != Some(looks(&person)) {
-        changed_person(txn, author.id);
-    }
-    if known.as_ref() != Some(&person) {
-        PEOPLE.put(txn, &author.id, &person);
+    let newer = RAW.get(txn, &message.id)?.is_some_and(|old| old.edited > message.edited);
+    if !newer {
+        RAW.put(txn, &message.id, &RawRow::new(&message.raw, message.edited));
     }
     Ok(())
 }
 
-fn changed_person(txn: &mut Txn<'_>, id: UserId) {
-    PEOPLE_CHANGED.put(txn, &id, &());
-    txn.hint(Hint::Publish);
+fn park(txn: &mut Txn<'_>, message: &Message, why: String) -> Result<(), StoreError> {
+    let raw = RawRow::new(&message.raw, message.edited);
+    put_aside(txn, message.id, message.channel, why, raw)
 }
 
-fn keep_raw(txn: &mut Txn<'_>, message: &Message) {
-    if message.carries_media {
-        RAW.put(txn, &message.id, &RawRow { compressed: compress(&message.raw) });
+fn put_aside(
+    txn: &mut Txn<'_>,
+    id: MessageId,
+    channel: ChannelId,
+    why: String,
+    raw: RawRow,
+) -> Result<(), StoreError> {
+    let known = PARKED_MESSAGES.contains(txn, &id)?;
+    count(txn, Tally::MessagesParked, i64::from(!known))?;
+    PARKED_MESSAGES.put(txn, &id, &ParkedMessage { channel, why, raw });
+    Ok(())
+}
+
+/// A message that could be recorded after all, or is deleted, is no longer put aside.
+fn forget_parked(txn: &mut Txn<'_>, id: MessageId) -> Result<(), StoreError> {
+    if PARKED_MESSAGES.contains(txn, &id)? {
+        PARKED_MESSAGES.delete(txn, &id);
+        count(txn, Tally::MessagesParked, -1)?;
     }
+    Ok(())
 }
 
-fn compress(raw: &str) -> Vec<u8> {
-    zstd::bulk::compress(raw.as_bytes(), COMPRESSION)
-        .expect("memory is the only thing that compressing needs")
-}
-
-pub(super) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "a panic without words".to_owned())
 }
+
+#[cfg(test)]
+mod tests;

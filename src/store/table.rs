@@ -2,9 +2,13 @@
 //!
 //! A row starts with the version of its form, so that every form ever released can be read for ever.
 
+mod key;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     marker::PhantomData,
+    panic::{AssertUnwindSafe, catch_unwind},
+    thread,
 };
 
 use serde::{Serialize, de::DeserializeOwned};
@@ -13,24 +17,18 @@ use super::{
     Hint, StoreError,
     kv::{Kv, KvError, Rows, Writes},
 };
-use crate::domain::{
-    entry::{EntryKey, Sha256},
-    id::{AttachmentId, ChannelId, GuildId, MessageId, UserId},
-    job::{Queue, Rank, Subject, entry_bytes, entry_from_bytes},
-    time::Timestamp,
-};
+
+pub(super) use self::key::Key;
 
 /// A value that is stored as a row.
 pub(super) trait Row: Serialize + DeserializeOwned {
     /// The version of its form, raised with every change of it.
     const VERSION: u8 = 1;
-}
 
-/// A key whose bytes sort as it does.
-pub(super) trait Key: Sized {
-    fn write(&self, out: &mut Vec<u8>);
-    /// Takes itself off the front.
-    fn read(bytes: &mut &[u8]) -> Option<Self>;
+    /// Reads the body of a row that an older build wrote, for every older form ever released.
+    fn migrate(_version: u8, _body: &[u8]) -> Option<Self> {
+        None
+    }
 }
 
 /// Rows of one kind.
@@ -60,11 +58,11 @@ impl<K: Key, V: Row> Table<K, V> {
     }
 
     pub(super) fn put(&self, txn: &mut Txn<'_>, key: &K, value: &V) {
-        txn.writes.insert(self.key(key), Some(Self::encode(value)));
+        txn.write(self.key(key), Some(Self::encode(value)));
     }
 
     pub(super) fn delete(&self, txn: &mut Txn<'_>, key: &K) {
-        txn.writes.insert(self.key(key), None);
+        txn.write(self.key(key), None);
     }
 
     /// At most `limit` rows of those whose key begins with `prefix`, in the order of keys.
@@ -131,25 +129,33 @@ impl<K: Key, V: Row> Table<K, V> {
             .collect()
     }
 
-    fn key(&self, key: &K) -> Vec<u8> {
+    pub(super) fn key(&self, key: &K) -> Vec<u8> {
         let mut bytes = vec![self.prefix];
         key.write(&mut bytes);
         bytes
     }
 
-    fn encode(value: &V) -> Vec<u8> {
+    pub(super) fn encode(value: &V) -> Vec<u8> {
         postcard::to_extend(value, vec![V::VERSION])
             .expect("rows are plain data, which postcard always writes")
     }
 
-    fn decode(&self, row: &[u8]) -> Result<V, StoreError> {
+    pub(super) fn decode(&self, row: &[u8]) -> Result<V, StoreError> {
         let corrupt = |reason: String| StoreError::Corrupt { table: self.name, reason };
-        let (version, body) =
+        let (&version, body) =
             row.split_first().ok_or_else(|| corrupt("an empty row".to_owned()))?;
-        if *version != V::VERSION {
-            return Err(StoreError::TooNew { table: self.name, version: *version });
+        if version > V::VERSION {
+            return Err(StoreError::TooNew { table: self.name, version });
         }
-        postcard::from_bytes(body).map_err(|error| corrupt(error.to_string()))
+        if version < V::VERSION {
+            return V::migrate(version, body)
+                .ok_or_else(|| corrupt(format!("a row of form {version} can't be read")));
+        }
+        match postcard::take_from_bytes(body) {
+            Ok((value, [])) => Ok(value),
+            Ok((_, rest)) => Err(corrupt(format!("{} bytes too many in a row", rest.len()))),
+            Err(error) => Err(corrupt(error.to_string())),
+        }
     }
 }
 
@@ -169,57 +175,66 @@ fn successor(prefix: &[u8]) -> Vec<u8> {
 #[derive(Debug)]
 pub struct Txn<'a> {
     kv: &'a dyn Kv,
-    /// By the changes before this one.
-    settled: Writes,
-    settled_hints: BTreeSet<Hint>,
-    /// By this change, which may yet fail.
+    /// What was kept so far, and above it what each attempt wrote that may yet fail, the innermost last.
+    layers: Vec<Layer>,
+}
+
+#[derive(Debug, Default)]
+struct Layer {
     writes: Writes,
     hints: BTreeSet<Hint>,
 }
 
 impl<'a> Txn<'a> {
     pub(super) fn new(kv: &'a dyn Kv) -> Self {
-        Self {
-            kv,
-            settled: Writes::new(),
-            settled_hints: BTreeSet::new(),
-            writes: Writes::new(),
-            hints: BTreeSet::new(),
-        }
+        Self { kv, layers: vec![Layer::default()] }
     }
 
     /// Says that there is work of some sort, once this is durable.
     pub(super) fn hint(&mut self, hint: Hint) {
-        self.hints.insert(hint);
+        self.top().hints.insert(hint);
     }
 
-    /// Keeps what the last change wrote.
-    pub(super) fn settle(&mut self) {
-        self.settled.append(&mut self.writes);
-        self.settled_hints.append(&mut self.hints);
-    }
-
-    /// Forgets what the last change wrote.
-    pub(super) fn undo(&mut self) {
-        self.writes.clear();
-        self.hints.clear();
+    /// Lets a change write, and forgets what it wrote unless it succeeds. A panic of it is caught and handed back.
+    pub(super) fn attempt<T>(
+        &mut self,
+        change: impl FnOnce(&mut Self) -> Result<T, StoreError>,
+    ) -> thread::Result<Result<T, StoreError>> {
+        self.layers.push(Layer::default());
+        let outcome = catch_unwind(AssertUnwindSafe(|| change(self)));
+        let written = self.layers.pop().expect("each attempt takes off the layer that it put on");
+        if matches!(outcome, Ok(Ok(_))) {
+            let below = self.top();
+            below.writes.extend(written.writes);
+            below.hints.extend(written.hints);
+        }
+        outcome
     }
 
     /// Everything that was kept.
-    pub(super) fn into_settled(self) -> (Writes, BTreeSet<Hint>) {
-        (self.settled, self.settled_hints)
+    pub(super) fn into_kept(mut self) -> (Writes, BTreeSet<Hint>) {
+        let kept = std::mem::take(self.top());
+        (kept.writes, kept.hints)
     }
 
-    fn layered(&self, from: &[u8], to: &[u8]) -> Writes {
+    fn write(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
+        self.top().writes.insert(key, value);
+    }
+
+    fn top(&mut self) -> &mut Layer {
+        self.layers.last_mut().expect("the lowest layer is never taken off")
+    }
+
+    fn written(&self, from: &[u8], to: &[u8]) -> Writes {
         let range = || from.to_vec()..to.to_vec();
-        let layers = self.settled.range(range()).chain(self.writes.range(range()));
-        layers.map(|(key, value)| (key.clone(), value.clone())).collect()
+        let rows = self.layers.iter().flat_map(|layer| layer.writes.range(range()));
+        rows.map(|(key, value)| (key.clone(), value.clone())).collect()
     }
 }
 
 impl Source for Txn<'_> {
     fn get_raw(&self, key: &[u8]) -> Result<Option<Vec<u8>>, KvError> {
-        match self.writes.get(key).or_else(|| self.settled.get(key)) {
+        match self.layers.iter().rev().find_map(|layer| layer.writes.get(key)) {
             Some(written) => Ok(written.clone()),
             None => self.kv.get(key),
         }
@@ -229,7 +244,7 @@ impl Source for Txn<'_> {
         if from >= to {
             return Ok(Rows::new());
         }
-        let written = self.layered(from, to);
+        let written = self.written(from, to);
         let deleted = written.values().filter(|value| value.is_none()).count();
         let stored = self.kv.scan(from, to, limit.saturating_add(deleted))?;
         let mut rows: BTreeMap<_, _> = stored.into_iter().collect();
@@ -256,162 +271,8 @@ impl Source for &dyn Kv {
 /// A row whose key says it all.
 impl Row for () {}
 
-fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
-    let (taken, rest) = bytes.split_first_chunk::<N>()?;
-    *bytes = rest;
-    Some(*taken)
-}
-
-impl Key for () {
-    fn write(&self, _: &mut Vec<u8>) {}
-
-    fn read(_: &mut &[u8]) -> Option<Self> {
-        Some(())
-    }
-}
-
-impl Key for u8 {
-    fn write(&self, out: &mut Vec<u8>) {
-        out.push(*self);
-    }
-
-    fn read(bytes: &mut &[u8]) -> Option<Self> {
-        take::<1>(bytes).map(|[byte]| byte)
-    }
-}
-
-impl Key for u32 {
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend(self.to_be_bytes());
-    }
-
-    fn read(bytes: &mut &[u8]) -> Option<Self> {
-        take(bytes).map(Self::from_be_bytes)
-    }
-}
-
-impl Key for Timestamp {
-    fn write(&self, out: &mut Vec<u8>) {
-        // Times before 1970 do not occur, and would sort last.
-        out.extend(self.as_millis().to_be_bytes());
-    }
-
-    fn read(bytes: &mut &[u8]) -> Option<Self> {
-        take(bytes).map(|bytes| Self::from_millis(i64::from_be_bytes(bytes)))
-    }
-}
-
-impl Key for EntryKey {
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend(entry_bytes(*self));
-    }
-
-    fn read(bytes: &mut &[u8]) -> Option<Self> {
-        take::<24>(bytes).and_then(|bytes| entry_from_bytes(&bytes))
-    }
-}
-
-impl Key for Sha256 {
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend(self.0);
-    }
-
-    fn read(bytes: &mut &[u8]) -> Option<Self> {
-        take(bytes).map(Self)
-    }
-}
-
-impl Key for Queue {
-    fn write(&self, out: &mut Vec<u8>) {
-        out.push(*self as u8);
-    }
-
-    fn read(bytes: &mut &[u8]) -> Option<Self> {
-        let [number] = take(bytes)?;
-        Self::ALL.into_iter().find(|queue| *queue as u8 == number)
-    }
-}
-
-impl Key for Rank {
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend(self.to_bytes());
-    }
-
-    fn read(bytes: &mut &[u8]) -> Option<Self> {
-        take(bytes).and_then(Self::from_bytes)
-    }
-}
-
-/// A subject's length differs, so it stands last in a key.
-impl Key for Subject {
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend(self.to_bytes());
-    }
-
-    fn read(bytes: &mut &[u8]) -> Option<Self> {
-        let subject = Self::from_bytes(bytes);
-        *bytes = &[];
-        subject
-    }
-}
-
-/// Text stands last in a key too.
-impl Key for String {
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend(self.as_bytes());
-    }
-
-    fn read(bytes: &mut &[u8]) -> Option<Self> {
-        let text = Self::from_utf8(bytes.to_vec()).ok();
-        *bytes = &[];
-        text
-    }
-}
-
-impl<A: Key, B: Key> Key for (A, B) {
-    fn write(&self, out: &mut Vec<u8>) {
-        self.0.write(out);
-        self.1.write(out);
-    }
-
-    fn read(bytes: &mut &[u8]) -> Option<Self> {
-        Some((A::read(bytes)?, B::read(bytes)?))
-    }
-}
-
-impl<A: Key, B: Key, C: Key> Key for (A, B, C) {
-    fn write(&self, out: &mut Vec<u8>) {
-        self.0.write(out);
-        self.1.write(out);
-        self.2.write(out);
-    }
-
-    fn read(bytes: &mut &[u8]) -> Option<Self> {
-        Some((A::read(bytes)?, B::read(bytes)?, C::read(bytes)?))
-    }
-}
-
-/// Ids sort as numbers do.
-macro_rules! id_keys {
-    ($($id:ident),+) => {$(
-        impl Key for $id {
-            fn write(&self, out: &mut Vec<u8>) {
-                out.extend(self.0.to_be_bytes());
-            }
-
-            fn read(bytes: &mut &[u8]) -> Option<Self> {
-                take(bytes).map(|bytes| Self(u64::from_be_bytes(bytes)))
-            }
-        }
-    )+};
-}
-
-id_keys!(AttachmentId, ChannelId, GuildId, MessageId, UserId);
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
     use crate::store::memory::MemoryKv;
 
@@ -430,15 +291,10 @@ mod tests {
         for number in 0..6 {
             NUMBERS.put(&mut txn, &(1, number), &u64::from(number));
         }
-        txn.settle();
-        kv.commit(&txn.into_settled().0).unwrap();
+        kv.commit(&txn.into_kept().0).unwrap();
 
         let mut txn = Txn::new(&kv);
         NUMBERS.delete(&mut txn, &(1, 0));
-        txn.settle();
-        NUMBERS.put(&mut txn, &(1, 1), &77);
-        txn.undo();
-        assert_eq!(NUMBERS.get(&txn, &(1, 1)).unwrap(), Some(1));
         NUMBERS.delete(&mut txn, &(1, 3));
         NUMBERS.put(&mut txn, &(1, 9), &9);
         NUMBERS.put(&mut txn, &(2, 1), &1);
@@ -455,25 +311,64 @@ mod tests {
     }
 
     #[test]
-    fn a_row_of_another_version_is_refused() {
+    fn what_fails_or_panics_leaves_nothing_behind() {
         let kv = MemoryKv::default();
-        kv.commit(&Writes::from([(vec![7, 1, 0, 0, 0, 1], Some(vec![200, 1]))])).unwrap();
-        let read = NUMBERS.get(&(&kv as &dyn Kv), &(1, 1));
-        assert!(matches!(read, Err(StoreError::TooNew { version: 200, .. })), "{read:?}");
+        let mut txn = Txn::new(&kv);
+        let outer = txn.attempt(|txn| {
+            NUMBERS.put(txn, &(1, 1), &1);
+            let failed: thread::Result<Result<(), _>> = txn.attempt(|txn| {
+                NUMBERS.put(txn, &(1, 1), &2);
+                txn.hint(Hint::Download);
+                Err(StoreError::TooNew { table: "numbers", version: 9 })
+            });
+            assert!(matches!(failed, Ok(Err(_))));
+            let panicked: thread::Result<Result<(), _>> = txn.attempt(|txn| {
+                NUMBERS.put(txn, &(1, 2), &2);
+                panic!("on purpose")
+            });
+            assert!(panicked.is_err());
+            txn.attempt(|txn| {
+                txn.hint(Hint::Publish);
+                NUMBERS.put(txn, &(1, 3), &3);
+                Ok(())
+            })
+            .expect("no panic")
+        });
+        assert!(matches!(outer, Ok(Ok(()))));
+        assert_eq!(keys(NUMBERS.all(&txn).unwrap()), [(1, 1), (1, 3)]);
+        assert_eq!(NUMBERS.get(&txn, &(1, 1)).unwrap(), Some(1));
+        assert_eq!(txn.into_kept().1, BTreeSet::from([Hint::Publish]));
+    }
+
+    /// A row that had another form once.
+    #[derive(Debug, PartialEq, Serialize, serde::Deserialize)]
+    struct Renewed(u64);
+
+    impl Row for Renewed {
+        const VERSION: u8 = 3;
+
+        fn migrate(version: u8, body: &[u8]) -> Option<Self> {
+            (version == 2)
+                .then(|| postcard::from_bytes::<u8>(body).ok())?
+                .map(|old| Self(old.into()))
+        }
+    }
+
+    #[test]
+    fn older_forms_are_read_and_newer_ones_refused() {
+        let table: Table<u8, Renewed> = Table::new(8, "renewed");
+        assert_eq!(table.decode(&[3, 7]).unwrap(), Renewed(7));
+        assert_eq!(table.decode(&[2, 8]).unwrap(), Renewed(8));
+        let refused = |row: &[u8]| table.decode(row).unwrap_err();
+        assert!(matches!(refused(&[4, 7]), StoreError::TooNew { version: 4, .. }));
+        for corrupt in [&[1, 7][..], &[3, 7, 7], &[3], &[]] {
+            assert!(matches!(refused(corrupt), StoreError::Corrupt { .. }), "{corrupt:?}");
+        }
     }
 
     #[test]
     fn the_successor_of_a_prefix_ends_it() {
         assert_eq!(successor(&[7, 1]), [7, 2]);
         assert_eq!(successor(&[7, 255, 255]), [8]);
-    }
-
-    proptest! {
-        #[test]
-        fn composite_keys_survive_bytes_and_sort(a: (u8, u32), b: (u8, u32)) {
-            let bytes = |key: &(u8, u32)| { let mut out = Vec::new(); key.write(&mut out); out };
-            prop_assert_eq!(<(u8, u32)>::read(&mut bytes(&a).as_slice()), Some(a));
-            prop_assert_eq!(a.cmp(&b), bytes(&a).cmp(&bytes(&b)));
-        }
     }
 }

@@ -4,7 +4,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::table::{Row, Table};
+use super::{
+    raw::RawRow,
+    table::{Row, Table},
+};
 use crate::domain::{
     coverage::Coverage,
     entry::{Content, Entry, EntryKey, Person, Post, Sha256},
@@ -44,8 +47,8 @@ pub(super) const SESSIONS: Table<u32, SessionRow> = Table::new(20, "gateway sess
 pub(super) const STARTS: Table<(), StartsRow> = Table::new(21, "starts");
 pub(super) const TALLIES: Table<u8, i64> = Table::new(22, "tallies");
 pub(super) const POLICY: Table<(), PolicyRow> = Table::new(23, "policy");
-/// People whose picture or name the page does not show yet.
-pub(super) const PEOPLE_CHANGED: Table<UserId, ()> = Table::new(24, "changed people");
+/// People whose picture or name the page does not show yet, with the number of their last change.
+pub(super) const PEOPLE_CHANGED: Table<UserId, PersonDirty> = Table::new(24, "changed people");
 /// Messages that could not be recorded, as they came, with what went wrong.
 pub(super) const PARKED_MESSAGES: Table<MessageId, ParkedMessage> =
     Table::new(25, "parked messages");
@@ -105,13 +108,6 @@ impl PlaceRow {
     }
 }
 
-/// A message as Discord sent it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct RawRow {
-    /// zstd over JSON.
-    pub(super) compressed: Vec<u8>,
-}
-
 /// A message that was deleted on Discord.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Tombstone {
@@ -126,8 +122,15 @@ pub(super) struct Tombstone {
 pub struct Dirty {
     /// When it is to be published at the latest.
     pub by: Timestamp,
-    /// Counts the changes, so that one made while publishing is not forgotten.
+    /// The number of the last change, so that one made while publishing is not forgotten.
     pub changes: u64,
+}
+
+/// A person whom the page does not show as they are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct PersonDirty {
+    /// The number of the last change.
+    pub(super) changes: u64,
 }
 
 /// The shards of a month.
@@ -189,12 +192,8 @@ pub struct PublicationRow {
 /// A session with Discord's gateway.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionRow {
-    /// Its id.
-    pub id: String,
-    /// Where it is resumed.
-    pub resume_url: String,
-    /// The last event of which everything is durable.
-    pub sequence: u64,
+    /// What it takes to go on, after the last event of which everything is durable. Its form is the gateway's.
+    pub session: String,
     /// How many shards there were; with another number it can't be resumed.
     pub shards: u32,
 }
@@ -224,8 +223,8 @@ pub struct ParkedMessage {
     pub channel: ChannelId,
     /// What went wrong.
     pub why: String,
-    /// zstd over JSON.
-    pub compressed: Vec<u8>,
+    /// What Discord sent.
+    pub(super) raw: RawRow,
 }
 
 /// Rows in their first form.
@@ -244,6 +243,7 @@ first_form!(
     Content,
     Job,
     Dirty,
+    PersonDirty,
     ShardsRow,
     IndexRow,
     PublicationRow,

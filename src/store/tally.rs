@@ -17,7 +17,7 @@ pub enum Tally {
     Entries = 2,
     /// Files whose bytes are in the bucket.
     Stored = 3,
-    /// Their bytes, as Discord counts them; shared content counts each time.
+    /// Their bytes; shared content counts each time.
     StoredBytes = 4,
     /// Files that Discord no longer has.
     Gone = 5,
@@ -39,6 +39,10 @@ pub enum Tally {
     BytesWaiting = 13,
     /// Messages seen live.
     MessagesLive = 14,
+    /// Messages that could not be recorded, and were kept as they came.
+    MessagesParked = 15,
+    /// Changes of what the page shows.
+    Changes = 16,
 }
 
 impl Tally {
@@ -80,6 +84,13 @@ pub(super) fn count(txn: &mut Txn<'_>, tally: Tally, change: i64) -> Result<(), 
     let before = read(txn, key)?;
     TALLIES.put(txn, &key, &(before + change));
     Ok(())
+}
+
+/// Counts a change of what the page shows, and numbers it: no two changes have one number.
+pub(super) fn number_change(txn: &mut Txn<'_>) -> Result<u64, StoreError> {
+    count(txn, Tally::Changes, 1)?;
+    let number = read(txn, Tally::Changes as u8)?;
+    Ok(u64::try_from(number).expect("this count only grows"))
 }
 
 fn read(source: &impl Source, key: u8) -> Result<i64, StoreError> {

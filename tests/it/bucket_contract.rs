@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test says by panicking what went wrong")]
 
 mod google;
+mod processes;
 mod suite;
 
 use std::sync::Arc;
@@ -67,13 +68,13 @@ contract!(folder, async {
 
 contract!(flaky, async {
     let bucket = patient(Arc::new(MemoryBucket::new()));
-    Some(Fixture::new(bucket))
+    Some(Fixture::new(bucket).unreliable())
 });
 
 contract!(flaky_folder, async {
     let root = tempfile::tempdir().unwrap();
     let bucket = FolderBucket::open(root.path().join("archive")).await.unwrap();
-    Some(Fixture::new(patient(Arc::new(bucket))).taking_files().keeping(root))
+    Some(Fixture::new(patient(Arc::new(bucket))).unreliable().taking_files().keeping(root))
 });
 
 contract!(gcs, async {
@@ -85,7 +86,7 @@ contract!(flaky_gcs, async {
     let sim = simulated().await;
     let bucket = RetryBucket::new(Arc::new(google(&sim).await), impatient());
     bad_weather(&sim);
-    Some(Fixture::new(Arc::new(bucket)).keeping(sim))
+    Some(Fixture::new(Arc::new(bucket)).unreliable().keeping(sim))
 });
 
 contract!(real_gcs, async {
@@ -94,7 +95,8 @@ contract!(real_gcs, async {
     install_tls();
     let key_file = std::env::var_os("GOOGLE_APPLICATION_CREDENTIALS").map(Into::into);
     let bucket = GcsBucket::open(GcsOptions::new(name, key_file, None)).await.unwrap();
-    Some(Fixture::new(Arc::new(RetryBucket::new(Arc::new(bucket), RetryPolicy::default()))))
+    let bucket = RetryBucket::new(Arc::new(bucket), RetryPolicy::default());
+    Some(Fixture::new(Arc::new(bucket)).unreliable())
 });
 
 async fn simulated() -> Sim {

@@ -7,3 +7,5 @@ mod docs;
 mod docker;
 mod page;
 mod serve;
+mod discord_gateway;
+mod discord_rest;

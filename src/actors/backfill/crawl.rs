@@ -50,10 +50,22 @@ const LOOK_AROUND_EVERY: Duration = Duration::from_hours(1);
 /// What is wanted of a server's history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
-    /// What was asked for, as the store remembers it, and everything to come.
+    /// What was asked for before, as the store remembers it, and everything to come.
     AsRemembered,
+    /// The same, and from now on also what was posted from a message on.
+    From(MessageId),
     /// What lies in a span.
     Only(Span),
+}
+
+impl Wanted {
+    /// From where history is asked for anew.
+    pub(super) const fn history_from(self) -> Option<MessageId> {
+        match self {
+            Self::From(first) => Some(first),
+            Self::AsRemembered | Self::Only(_) => None,
+        }
+    }
 }
 
 /// What others told between two looks.
@@ -338,7 +350,7 @@ impl Crawl {
     fn wanted_of(&self, atlas: &Atlas, row: &PlaceRow) -> Option<Span> {
         match self.wanted {
             Wanted::Only(span) => Some(span),
-            Wanted::AsRemembered => {
+            Wanted::AsRemembered | Wanted::From(_) => {
                 Some(Span::from(atlas.guilds.get(&row.place.guild)?.wanted_from()))
             }
         }

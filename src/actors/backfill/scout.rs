@@ -11,12 +11,12 @@ use crate::{
     actors::persistence::Ledger,
     discord::{Discord, DiscordError},
     domain::{
-        id::{ChannelId, GuildId},
+        id::{ChannelId, GuildId, MessageId},
         place::{Access, Archived, Place},
         selection::PlaceSelection,
         time::Timestamp,
     },
-    store::{Change, PlaceRow, PlaceSeen, Store, Surveyed, ThreadsListed},
+    store::{Change, HistoryWanted, PlaceRow, PlaceSeen, Store, Surveyed, ThreadsListed},
 };
 
 /// Archive times are not unique, and change when a thread is opened again: listings overlap by this much.
@@ -29,6 +29,8 @@ pub(super) struct Scout {
     pub(super) ledger: Ledger,
     pub(super) store: Store,
     pub(super) selection: Arc<PlaceSelection>,
+    /// From where history was asked for in this life.
+    pub(super) history_from: Option<MessageId>,
 }
 
 impl Scout {
@@ -37,7 +39,8 @@ impl Scout {
         let survey = self.discord.survey(guild).await?;
         let name = survey.guild.name.clone();
         let channels = survey.channels.clone();
-        self.ledger.record([Surveyed { survey }.into()]).await;
+        let wanted = self.history_from.map(|from| HistoryWanted { guild, from }.into());
+        self.ledger.record([Surveyed { survey }.into()].into_iter().chain(wanted)).await;
         let mut archived = 0;
         for channel in &channels {
             archived += self.archived_threads(channel, &channels).await?;

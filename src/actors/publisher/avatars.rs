@@ -16,7 +16,7 @@ use crate::{
         id::UserId,
         link::Link,
     },
-    store::{AvatarCopied, Store},
+    store::{AvatarCopied, ChangedPerson, Store},
 };
 
 /// How many people are looked at before a publication; the rest has its turn with the next.
@@ -63,7 +63,7 @@ impl Avatars {
         let store = self.store.clone();
         let changed = tokio::task::spawn_blocking(move || {
             let mut wanted = Vec::new();
-            for user in store.changed_people(AT_ONCE)? {
+            for ChangedPerson { id: user, .. } in store.changed_people(AT_ONCE)? {
                 let Some(person) = store.person(user)? else { continue };
                 let has = person.copied.map(|copied| copied.hash);
                 if let Some(hash) = person.avatar.filter(|hash| has.as_ref() != Some(hash)) {

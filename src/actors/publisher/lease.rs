@@ -13,7 +13,7 @@ use crate::{
 
 /// How long a lease lasts: an outage of the bucket that is shorter costs nothing, and after a crash on another
 /// machine the archive waits no longer than this.
-pub const LASTS: Duration = Duration::from_mins(1);
+pub const LEASE_LASTS: Duration = Duration::from_mins(1);
 
 /// How often it is renewed: it may fail twice.
 const RENEW_EVERY: Duration = Duration::from_secs(20);

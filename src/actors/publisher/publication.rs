@@ -30,8 +30,8 @@ use crate::{
         people, shard,
     },
     store::{
-        IndexRow, Month, MonthEntry, PlaceRow, PublicationRow, Published, PublishedMonth,
-        ShardsRow, Store, StoreError,
+        ChangedPerson, IndexRow, Month, MonthEntry, PlaceRow, PublicationRow, Published,
+        PublishedMonth, ShardsRow, Store, StoreError,
     },
 };
 
@@ -81,7 +81,7 @@ struct Issue {
     indexes: Vec<(ChannelId, IndexRow, Option<Packed>)>,
     old_indexes: HashMap<ChannelId, IndexRow>,
     people: Option<Packed>,
-    settled: Vec<crate::domain::id::UserId>,
+    settled: Vec<ChangedPerson>,
     last: PublicationRow,
     garbage: Vec<String>,
     places: Vec<PlaceRow>,

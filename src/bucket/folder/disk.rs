@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use tempfile::{NamedTempFile, TempPath};
 use time::OffsetDateTime;
 
-use super::fault::describe;
+use super::fault::{cannot_make, describe};
 use super::walk::{Wanted, walk};
 use crate::bucket::{
     Body, BucketError, ContentEncoding, Crc32c, Generation, Listing, ObjectInfo, ObjectKey,
@@ -48,8 +48,8 @@ impl Disk {
     /// Opens or makes the folder and proves that it can be written.
     pub(super) fn open(root: &Path) -> Result<Self, BucketError> {
         let name = root.display().to_string();
-        let failed = |error| describe(&name, "open the folder", error);
-        fs::create_dir_all(root).map_err(failed)?;
+        let failed = |error| describe(&name, "use it", error);
+        fs::create_dir_all(root).map_err(|error| cannot_make(&name, root, error))?;
         let root = root.canonicalize().map_err(failed)?;
         fs::create_dir_all(root.join(TEMPORARY)).map_err(failed)?;
         File::options().create(true).append(true).open(root.join(LOCK_FILE)).map_err(failed)?;
@@ -476,6 +476,20 @@ mod tests {
         }
         assert_eq!(fs::read(outside.path().join("secret")).unwrap(), b"secret");
         assert_eq!(disk.list("", None, NonZeroUsize::MAX).unwrap().objects, []);
+    }
+
+    #[test]
+    fn what_is_no_folder_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, b"").unwrap();
+        for root in [file.clone(), file.join("below")] {
+            let error = Disk::open(&root).unwrap_err().to_string();
+            assert!(error.starts_with(&root.display().to_string()), "{error}");
+            assert!(error.ends_with("is a file where a folder should be"), "{error}");
+        }
+        let error = Disk::open(Path::new("/proc/archive")).unwrap_err().to_string();
+        assert!(error.starts_with("the folder /proc/archive"), "{error}");
     }
 
     #[test]

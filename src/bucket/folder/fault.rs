@@ -3,8 +3,27 @@
 //! Asked by everything that touches the disk.
 
 use std::io;
+use std::path::Path;
 
 use crate::bucket::BucketError;
+
+/// Why the folder itself cannot be made.
+pub(super) fn cannot_make(folder: &str, path: &Path, error: io::Error) -> BucketError {
+    let file = path.ancestors().find(|above| above.is_file());
+    match (file, error.kind()) {
+        (Some(file), _) if file == path => {
+            BucketError::Invalid { what: format!("{folder} is a file where a folder should be") }
+        }
+        (Some(file), _) => BucketError::Invalid {
+            what: format!("{folder}: {} is a file where a folder should be", file.display()),
+        },
+        (None, io::ErrorKind::NotFound) => BucketError::NoSuchBucket {
+            bucket: format!("the folder {folder}"),
+            remedy: "it cannot be made there, name another".to_owned(),
+        },
+        (None, _) => describe(folder, "make it", error),
+    }
+}
 
 /// Translates what the file system said about `folder`.
 pub(super) fn describe(folder: &str, action: &'static str, error: io::Error) -> BucketError {

@@ -18,6 +18,7 @@ const MAX_EXCERPT: usize = 200;
 /// What was asked, to be named in an error.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asking<'a> {
+    pub(super) setting: &'static str,
     pub(super) bucket: &'a str,
     pub(super) key: Option<&'a ObjectKey>,
     pub(super) action: &'static str,
@@ -88,7 +89,7 @@ impl Asking<'_> {
         match (status, self.key) {
             (StatusCode::NOT_FOUND, _) if is_bucket_missing => BucketError::NoSuchBucket {
                 bucket: self.named(),
-                remedy: "create it, or correct BUCKET_NAME".to_owned(),
+                remedy: format!("create it, or correct {}", self.setting),
             },
             (StatusCode::NOT_FOUND, Some(key)) => BucketError::NotFound { key: key.clone() },
             (StatusCode::PRECONDITION_FAILED | StatusCode::NOT_MODIFIED, Some(key)) => {
@@ -183,7 +184,12 @@ mod tests {
     #[track_caller]
     fn check(key: Option<&str>, status: u16, body: &str, transient: bool, expected: &str) {
         let key = key.map(|key| ObjectKey::new(key).unwrap());
-        let asking = Asking { bucket: "archive", key: key.as_ref(), action: "put an object" };
+        let asking = Asking {
+            setting: "BUCKET_NAME",
+            bucket: "archive",
+            key: key.as_ref(),
+            action: "put an object",
+        };
         let status = StatusCode::from_u16(status).unwrap();
         let error = asking.refusal(status, &HeaderMap::new(), message(body.as_bytes()));
         assert_eq!(error.to_string(), expected);
@@ -224,7 +230,8 @@ mod tests {
 
     #[test]
     fn the_pause_that_is_asked_for_is_heard() {
-        let asking = Asking { bucket: "archive", key: None, action: "list objects" };
+        let asking =
+            Asking { setting: "BUCKET_NAME", bucket: "archive", key: None, action: "list objects" };
         let mut headers = HeaderMap::new();
         headers.insert(header::RETRY_AFTER, header::HeaderValue::from_static("7"));
         let error = asking.refusal(StatusCode::TOO_MANY_REQUESTS, &headers, String::new());

@@ -11,9 +11,17 @@ use crate::bucket::BucketError;
 /// Where Google is.
 const GOOGLE: &str = "https://storage.googleapis.com";
 
+/// What names the bucket unless its user says otherwise.
+const SETTING: &str = "BUCKET_NAME";
+
+/// Google's shortest and longest names, the latter with the dots of a domain.
+const NAME_LEN: std::ops::RangeInclusive<usize> = 3..=222;
+
 /// What a [`super::GcsBucket`] needs to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GcsOptions {
+    /// The variable that names the bucket, for the person who has to correct it.
+    pub setting: &'static str,
     /// The name of the bucket, without `gs://`.
     pub bucket: String,
     /// Who we are.
@@ -46,7 +54,8 @@ impl GcsOptions {
         let Some(emulator) = emulator else {
             let credentials =
                 key_file.map_or(GcsCredentials::Default, GcsCredentials::ServiceAccount);
-            return Self { bucket, credentials, endpoint: GOOGLE.to_owned() };
+            let endpoint = GOOGLE.to_owned();
+            return Self { setting: SETTING, bucket, credentials, endpoint };
         };
         let emulator = emulator.trim_end_matches('/');
         let endpoint = if emulator.contains("://") {
@@ -54,7 +63,28 @@ impl GcsOptions {
         } else {
             format!("http://{emulator}")
         };
-        Self { bucket, credentials: GcsCredentials::Anonymous, endpoint }
+        Self { setting: SETTING, bucket, credentials: GcsCredentials::Anonymous, endpoint }
+    }
+
+    /// Refuses what cannot be the name of a bucket before it becomes part of an address.
+    pub(super) fn check_name(&self) -> Result<(), BucketError> {
+        let Self { setting, bucket, .. } = self;
+        let is_allowed =
+            |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
+        let is_edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        let is_name = NAME_LEN.contains(&bucket.len())
+            && bucket.chars().all(is_allowed)
+            && bucket.starts_with(is_edge)
+            && bucket.ends_with(is_edge);
+        if is_name {
+            return Ok(());
+        }
+        Err(BucketError::Invalid {
+            what: format!(
+                "{setting}={bucket:?} is not the name of a bucket: 3 or more small letters, digits, \
+                 '-', '_' and '.', without gs:// in front"
+            ),
+        })
     }
 }
 
@@ -109,6 +139,25 @@ mod tests {
             let endpoint = "http://127.0.0.1:9023";
             check(None, Some(emulator), &GcsCredentials::Anonymous, endpoint);
             check(Some("key.json"), Some(emulator), &GcsCredentials::Anonymous, endpoint);
+        }
+    }
+
+    #[test]
+    fn names_are_checked_before_they_are_part_of_an_address() {
+        #[track_caller]
+        fn check(name: &str, is_name: bool) {
+            let checked = GcsOptions::new(name, None, None).check_name();
+            assert_eq!(checked.is_ok(), is_name, "{name}");
+            if let Err(error) = checked {
+                assert!(error.to_string().starts_with("BUCKET_NAME="), "{error}");
+            }
+        }
+        check("archive", true);
+        check("my_archive-2.example.org", true);
+        for name in
+            ["", "ab", "gs://archive", "archive/", "Archive", "-archive", "a..b/../c", "a b c"]
+        {
+            check(name, false);
         }
     }
 

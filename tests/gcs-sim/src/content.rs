@@ -9,7 +9,6 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
-use md5::{Digest, Md5};
 use tempfile::TempPath;
 use tokio::io::{AsyncReadExt, AsyncSeekExt, SeekFrom};
 use tokio_util::io::ReaderStream;
@@ -90,14 +89,14 @@ impl Hashes {
     fn of(reader: &mut dyn Read) -> io::Result<Self> {
         let mut buffer = vec![0; PIECE];
         let mut crc32c = 0;
-        let mut md5 = Md5::new();
+        let mut md5 = md5::Context::new();
         loop {
             let read = reader.read(&mut buffer)?;
             if read == 0 {
-                return Ok(Self { crc32c, md5: md5.finalize().into() });
+                return Ok(Self { crc32c, md5: md5.finalize().0 });
             }
             crc32c = crc32c::crc32c_append(crc32c, &buffer[..read]);
-            md5.update(&buffer[..read]);
+            md5.consume(&buffer[..read]);
         }
     }
 

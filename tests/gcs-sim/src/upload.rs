@@ -93,9 +93,16 @@ pub(crate) async fn chunk(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
-    let upload = find(&world, &uri)?;
+    let upload = match find(&world, &uri) {
+        Ok(upload) => upload,
+        Err(refusal) => {
+            drain(body).await;
+            return Err(refusal);
+        }
+    };
     let mut upload = upload.lock().await;
     if let Some(object) = &upload.finished {
+        drain(body).await;
         return Ok(Json(object.clone()).into_response());
     }
     if let Some(hash) = text(&headers, "x-goog-hash") {
@@ -183,6 +190,7 @@ impl Upload {
         let Some(start) = start else { return Ok(()) };
         if start > self.persisted {
             // A hole: nothing of this can be kept, the client is told where to go on.
+            drain(body).await;
             return Ok(());
         }
         let mut file = tokio::fs::File::options().write(true).open(&self.path).await?;
@@ -372,6 +380,12 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
+/// Reads what is not wanted, or the client would see a broken connection and not the answer.
+async fn drain(body: Body) {
+    let mut pieces = body.into_data_stream();
+    while let Some(Ok(_)) = pieces.next().await {}
+}
+
 fn temporary(world: &World) -> Result<(std::fs::File, TempPath), Refusal> {
     let file = tempfile::Builder::new()
         .prefix("upload-")
@@ -411,5 +425,15 @@ mod tests {
         assert_eq!(parts.resource["name"], "a");
         assert_eq!(parts.content_type, "text/plain");
         assert_eq!(parts.media, "line\r\n--==b\r\n");
+    }
+    #[test]
+    fn checksums_behind_the_bytes_count() {
+        let mut headers = HeaderMap::new();
+        let declared = "multipart/related; boundary=b";
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(declared));
+        let body = "--b\r\n\r\n{\"name\":\"a\"}\r\n--b\r\n\r\nbytes\r\n\
+                    --b\r\n\r\n{\"crc32c\":\"AAAAAA==\"}\r\n--b--";
+        let parts = Parts::parse(&headers, &Bytes::from_static(body.as_bytes())).unwrap();
+        assert_eq!(Promised::of(&parts.resource).crc32c.as_deref(), Some("AAAAAA=="));
     }
 }

@@ -56,7 +56,7 @@ impl Browser {
             .stderr(Stdio::null())
             .kill_on_drop(true)
             .spawn()
-            .expect("chromedriver is missing: `make test` installs it");
+            .expect("chromedriver is missing: run `make test`, which installs it");
         let port = port_of(&mut driver).await;
         let profile = tempfile::tempdir().unwrap();
         let client = ClientBuilder::new(HttpConnector::new())

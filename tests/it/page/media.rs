@@ -163,7 +163,7 @@ fn run(folder: &Path, name: &str, arguments: &str) -> Vec<u8> {
         .args(arguments.split(' '))
         .arg(&made)
         .output()
-        .expect("ffmpeg is missing: `make test` installs it");
+        .expect("ffmpeg is missing: run `make test`, which installs it");
     assert!(
         output.status.success(),
         "ffmpeg {arguments}: {}",

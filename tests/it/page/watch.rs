@@ -50,6 +50,9 @@ async fn the_player_plays_seeks_and_turns() {
         browser.value("document.querySelector('[data-link=file]').download").await,
         json!(format!("{}.webm", text(first, "Filename")))
     );
+    browser.click("[data-link=clip]").await;
+    browser.until("/link/i.test(document.querySelector('#notice').textContent)").await;
+    until_playing(&browser, &ids[0]).await;
     browser.press(Key::Left).await;
     browser.until("document.querySelector('#notice').textContent.includes('newest')").await;
     for id in &ids[1..4] {
@@ -149,6 +152,11 @@ async fn what_can_not_be_shown_is_explained() {
             .await,
         json!(0)
     );
+    browser.click(".stage-veil").await;
+    browser.until("document.querySelector('#player .stage-image')").await;
+    // The button is gone, the keys still turn the page.
+    browser.press(Key::Right).await;
+    until_playing(&browser, &text(&archive.entries[5], "Id")).await;
     browser.open("about:blank").await;
     browser.open(&address).await;
     let tile = format!(".tile[data-id='{spoiler}']");

@@ -327,6 +327,32 @@ def checks(client, bucket, endpoint):
         equal(http_status(f"{endpoint}/{bucket.name}/page/none"), 404)
         equal(http_status(f"{endpoint}/{bucket.name}"), 403)
 
+    def other_origins():
+        bucket.blob("shared.json").upload_from_string(b"{}", **ONCE)
+        address = f"{endpoint}/{bucket.name}/shared.json"
+        equal(allowed_origin(address, "https://page.example"), None)
+        bucket.cors = [{"origin": ["https://page.example"], "method": ["GET"], "maxAgeSeconds": 60}]
+        bucket.patch(**ONCE)
+        bucket.reload(**ONCE)
+        equal(bucket.cors[0]["origin"], ["https://page.example"])
+        for method in ["GET", "OPTIONS"]:
+            allowed = allowed_origin(address, "https://page.example", method)
+            equal(allowed, "https://page.example")
+            equal(allowed_origin(address, "https://other.example", method), None)
+
+    def cancelled():
+        url = bucket.blob("cancelled").create_resumable_upload_session(size=CHUNK, **ONCE)
+        request = urllib.request.Request(url, method="DELETE")
+        try:
+            urllib.request.urlopen(request)
+        except urllib.error.HTTPError as error:
+            # What Google documents for a cancelled upload.
+            equal(error.code, 499)
+        else:
+            raise AssertionError("not cancelled")
+        equal(put(url, noise[:CHUNK], f"bytes 0-{CHUNK - 1}/{CHUNK}")[0], 404)
+        equal(bucket.get_blob("cancelled", **ONCE), None)
+
     return [
         ("a small object, its headers and checksums", small),
         ("an empty object", empty),
@@ -337,6 +363,7 @@ def checks(client, bucket, endpoint):
         ("an object whose size is known at its end", unknown_size),
         ("a resumable upload in one request", one_request),
         ("a resumable upload that was interrupted", interrupted),
+        ("a resumable upload that was given up", cancelled),
         ("a wrong checksum is refused", wrong_checksum),
         ("parts of an object", ranges),
         ("preconditions", preconditions),
@@ -347,6 +374,7 @@ def checks(client, bucket, endpoint):
         ("deleting", deleting),
         ("buckets and permissions", buckets),
         ("a public page opened without an account", public_page),
+        ("a page of another origin", other_origins),
     ]
 
 
@@ -358,6 +386,12 @@ def put(url, body, content_range):
             return answer.status, answer.headers
     except urllib.error.HTTPError as error:
         return error.code, error.headers
+
+
+def allowed_origin(url, origin, method="GET"):
+    request = urllib.request.Request(url, method=method, headers={"Origin": origin})
+    with urllib.request.urlopen(request) as answer:
+        return answer.headers["access-control-allow-origin"]
 
 
 def http_status(url):

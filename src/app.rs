@@ -1,0 +1,316 @@
+//! The only place where concrete parts meet: ports are opened, actors are started, and all of it is drained.
+
+pub mod settings;
+pub mod open;
+pub mod choice;
+pub mod overview;
+pub mod attend;
+pub mod checkup;
+pub mod logs;
+pub mod progress;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use actix::prelude::*;
+use tokio::sync::watch;
+use tracing::{info, warn};
+
+use crate::{
+    actors::{
+        Drain,
+        alarm::Alarm,
+        backfill::{self, Backfill, Progress, Wanted},
+        download::Copier,
+        gateway::{self, Gateway, Health},
+        persistence::{self, Ledger, Persistence},
+        publisher::{self, Keeper, Page, Publisher},
+        refresh::{self, Refresh},
+        supervisor::Supervisor,
+        thumbnail::Looker,
+        worker::{self, Worker},
+    },
+    bucket::{Bucket, Lease},
+    cdn::Cdn,
+    clock::Clock,
+    discord::{self, Discord},
+    domain::{
+        coverage::Span,
+        id::MessageId,
+        selection::{MediaMode, PlaceSelection, Policy},
+    },
+    ffmpeg::Thumbnailer,
+    spool::Spool,
+    store::{Hint, Store},
+};
+
+/// The world outside, as ports.
+pub struct Ports {
+    /// Discord over REST.
+    pub discord: Arc<dyn Discord>,
+    /// Discord's gateway; none for work that ends.
+    pub gateway: Option<Arc<dyn discord::gateway::Gateway>>,
+    /// Where files come from.
+    pub cdn: Arc<dyn Cdn>,
+    /// Where they go.
+    pub bucket: Arc<dyn Bucket>,
+    /// What is known.
+    pub store: Store,
+    /// Where files are on their way.
+    pub spool: Spool,
+    /// Looks at files.
+    pub thumbnailer: Arc<dyn Thumbnailer>,
+    /// The right to write into the bucket.
+    pub lease: Lease,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug)]
+pub struct Orders {
+    /// Which files, and what becomes of them.
+    pub policy: Policy,
+    /// Which places.
+    pub selection: PlaceSelection,
+    /// What of their history.
+    pub wanted: Wanted,
+    /// How long after a live message its place is read back.
+    pub confirm_after: Duration,
+    /// Transfers at a time.
+    pub downloads: usize,
+    /// Looks at a time.
+    pub thumbnails: usize,
+    /// The page around the data.
+    pub page: Page,
+    /// The address under which Discord serves pictures of people.
+    pub pictures: String,
+}
+
+/// The threads on which everything but the actors runs: one for each core, so that hashing and packing use them all.
+pub fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("the system gives us threads")
+}
+
+/// Everything to come, what was asked for before, and all of history when it is asked for now.
+pub const fn from_now_on(history_too: bool) -> Wanted {
+    if history_too { Wanted::From(MessageId::FIRST) } else { Wanted::AsRemembered }
+}
+
+/// What lies in a span, and nothing to come.
+pub const fn only(span: Span) -> Wanted {
+    Wanted::Only(span)
+}
+
+/// Goes through what is known, when other files are wanted than before.
+pub async fn sweep(ledger: Ledger) {
+    while !ledger.sweep().await.0 {}
+}
+
+/// Everything, at work.
+pub struct Service {
+    /// Hears of what only a person can mend.
+    pub alarm: Alarm,
+    /// Counts restarts.
+    pub supervisor: Supervisor,
+    /// Speaks to the store's writer.
+    pub ledger: Ledger,
+    /// What is known.
+    pub store: Store,
+    /// How far reading has come.
+    pub progress: watch::Receiver<Progress>,
+    /// Counts commits, for those who wait for a state of the store.
+    pub commits: watch::Receiver<u64>,
+    /// How the gateway's shards are.
+    pub health: watch::Receiver<Health>,
+    policy: Arc<Policy>,
+    clock: Clock,
+    gateway: Option<Addr<Gateway>>,
+    backfill: Addr<Backfill>,
+    refresh: Addr<Refresh>,
+    download: Addr<Worker<Copier>>,
+    thumbnail: Addr<Worker<Looker>>,
+    publisher: Addr<Publisher>,
+    persistence: Addr<Persistence>,
+}
+
+impl Service {
+    /// Starts every actor, sinks first. Must be called on a thread of actix's.
+    pub fn start(ports: Ports, orders: Orders) -> Self {
+        let alarm = Alarm::default();
+        let supervisor = Supervisor::new(alarm.clone());
+        let (persistence, persistence_seat) = supervisor.seat("persistence", persistence::MAILBOX);
+        let (publisher, publisher_seat) = supervisor.seat("publisher", publisher::MAILBOX);
+        let (thumbnail, thumbnail_seat) = supervisor.seat("thumbnail", worker::MAILBOX);
+        let (download, download_seat) = supervisor.seat("download", worker::MAILBOX);
+        let (refresh, refresh_seat) = supervisor.seat("refresh", refresh::MAILBOX);
+        let (backfill, backfill_seat) = supervisor.seat("backfill", backfill::MAILBOX);
+
+        let policy = Arc::new(orders.policy);
+        let selection = Arc::new(orders.selection);
+        let commits = watch::Sender::new(0);
+        let progress = watch::Sender::new(Progress::new());
+        let health = watch::Sender::new(Health::default());
+        let ledger = Ledger::new(
+            persistence.clone().recipient(),
+            persistence.clone().recipient(),
+            persistence.clone().recipient(),
+        );
+        let Ports { discord, gateway, cdn, bucket, store, spool, thumbnailer, lease, clock } =
+            ports;
+
+        persistence_seat.start(Persistence::new(persistence::Parts {
+            store: store.clone(),
+            policy: Arc::clone(&policy),
+            clock,
+            alarm: alarm.clone(),
+            wakes: BTreeMap::from([
+                (Hint::Download, download.clone().recipient()),
+                (Hint::Thumbnail, thumbnail.clone().recipient()),
+                (Hint::Refresh, refresh.clone().recipient()),
+                (Hint::Publish, publisher.clone().recipient()),
+                (Hint::Survey, backfill.clone().recipient()),
+            ]),
+            commits: commits.clone(),
+        }));
+        publisher_seat.start(Publisher::new(publisher::Parts {
+            bucket: Arc::clone(&bucket),
+            cdn: Arc::clone(&cdn),
+            pictures: orders.pictures,
+            ledger: ledger.clone(),
+            store: store.clone(),
+            clock,
+            policy: Arc::clone(&policy),
+            selection: Arc::clone(&selection),
+            page: orders.page,
+            lease: Keeper::new(lease, clock),
+            alarm: alarm.clone(),
+        }));
+        let looker = Looker { thumbnailer, bucket: Arc::clone(&bucket), spool: spool.clone() };
+        thumbnail_seat.start(Worker::new(worker::Parts {
+            work: Arc::new(looker),
+            limit: orders.thumbnails,
+            ledger: ledger.clone(),
+            store: store.clone(),
+            clock,
+        }));
+        let copier = Copier { cdn, bucket, spool, store: store.clone() };
+        download_seat.start(Worker::new(worker::Parts {
+            work: Arc::new(copier),
+            limit: orders.downloads,
+            ledger: ledger.clone(),
+            store: store.clone(),
+            clock,
+        }));
+        refresh_seat.start(Refresh::new(refresh::Parts {
+            discord: Arc::clone(&discord),
+            ledger: ledger.clone(),
+            store: store.clone(),
+            clock,
+            alarm: alarm.clone(),
+        }));
+        backfill_seat.start(Backfill::new(backfill::Parts {
+            discord,
+            ledger: ledger.clone(),
+            store: store.clone(),
+            selection: Arc::clone(&selection),
+            wanted: orders.wanted,
+            confirm_after: orders.confirm_after,
+            alarm: alarm.clone(),
+            progress: progress.clone(),
+        }));
+        let gateway = gateway.map(|port| {
+            let (gateway, seat) = supervisor.seat("gateway", gateway::MAILBOX);
+            seat.start(Gateway::new(gateway::Parts {
+                gateway: port,
+                ledger: ledger.clone(),
+                touched: backfill.clone().recipient(),
+                look_at: backfill.clone().recipient(),
+                store: store.clone(),
+                selection,
+                clock,
+                alarm: alarm.clone(),
+                health: health.clone(),
+            }));
+            gateway
+        });
+        Self {
+            alarm,
+            supervisor,
+            ledger,
+            store,
+            progress: progress.subscribe(),
+            commits: commits.subscribe(),
+            health: health.subscribe(),
+            policy,
+            clock,
+            gateway,
+            backfill,
+            refresh,
+            download,
+            thumbnail,
+            publisher,
+            persistence,
+        }
+    }
+
+    /// Sources stop, what was begun ends, the archive is published and the store flushed, all within the deadline.
+    pub async fn drain(self, deadline: Duration) {
+        info!(?deadline, "ending: what was begun is brought to its end");
+        let ended = tokio::time::timeout(deadline, self.drain_in_order()).await;
+        if ended.is_err() {
+            warn!("the deadline came first; what was not ended is done again at the next start");
+        }
+    }
+
+    async fn drain_in_order(&self) {
+        if let Some(gateway) = &self.gateway {
+            drained("gateway", gateway.send(Drain).await);
+        }
+        drained("backfill", self.backfill.send(Drain).await);
+        drained("refresh", self.refresh.send(Drain).await);
+        drained("download", self.download.send(Drain).await);
+        drained("thumbnail", self.thumbnail.send(Drain).await);
+        drained("publisher", self.publisher.send(Drain).await);
+        drained("persistence", self.persistence.send(Drain).await);
+    }
+
+    /// Whether everything that was asked for is done: read, copied, looked at and published.
+    pub fn is_done(&self) -> Result<bool, crate::store::StoreError> {
+        if !self.progress.borrow().idle {
+            return Ok(false);
+        }
+        let tallies = self.store.tallies()?;
+        let waiting =
+            [crate::store::Tally::DownloadsWaiting, crate::store::Tally::ThumbnailsWaiting];
+        let links_due = self.policy.mode == MediaMode::Link
+            && self.store.next_link_due()?.is_some_and(|due| due <= self.clock.now());
+        Ok(waiting.iter().all(|tally| tallies.get(*tally) == 0) && !links_due)
+    }
+
+    /// Returns when everything that was asked for is done but for publishing, or when somebody rang the alarm.
+    pub async fn done(&self) -> Result<(), crate::actors::alarm::Fatal> {
+        let mut commits = self.commits.clone();
+        let mut progress = self.progress.clone();
+        loop {
+            if self.is_done().unwrap_or(false) {
+                return Ok(());
+            }
+            tokio::select! {
+                fatal = self.alarm.rung() => return Err(fatal),
+                _ = commits.changed() => {}
+                _ = progress.changed() => {}
+                // Time alone makes links due.
+                () = tokio::time::sleep(Duration::from_secs(1)) => {}
+            }
+        }
+    }
+}
+
+fn drained(part: &'static str, sent: Result<(), MailboxError>) {
+    if sent.is_err() {
+        warn!(part, "had already ended");
+    }
+}

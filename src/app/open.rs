@@ -1,0 +1,163 @@
+//! Opens the real ports, as configured.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+
+use super::{Orders, Ports};
+use crate::{
+    actors::{
+        backfill::Wanted,
+        publisher::{LEASE_LASTS, Page},
+    },
+    bucket::{
+        Bucket, FolderBucket, GcsBucket, GcsOptions, Holder, Lease, RetryBucket, RetryPolicy,
+    },
+    cdn::{Host, HttpCdn},
+    clock::Clock,
+    config::{BucketChoice, Config},
+    discord::{LiveDiscord, gateway::LiveGateway},
+    domain::selection::MediaMode,
+    domain::selection::{PlaceSelection, Policy},
+    ffmpeg::Ffmpeg,
+    gallery::page::PageMode,
+    spool::Spool,
+    store::{SledKv, Store},
+};
+
+/// How long one look at a file may take, reading it over a slow line included.
+const LOOK_DEADLINE: Duration = Duration::from_mins(2);
+
+/// Where Discord serves pictures of people, unless it is another one for tests.
+const PICTURES: &str = "https://cdn.discordapp.com";
+
+/// The name of the folder of the store, within the state folder.
+const STORE: &str = "store";
+
+/// Discord over REST.
+pub fn discord(config: &Config) -> anyhow::Result<LiveDiscord> {
+    let origin = config.discord.api.to_string();
+    Ok(LiveDiscord::new(config.discord.token.reveal(), &origin, Clock::System)?)
+}
+
+/// The bucket, with its retries.
+pub async fn bucket(choice: &BucketChoice) -> anyhow::Result<Arc<dyn Bucket>> {
+    match choice {
+        BucketChoice::Folder { path } => {
+            let folder = FolderBucket::open(path.clone()).await.context("ARCHIVE_DIR")?;
+            Ok(Arc::new(folder))
+        }
+        BucketChoice::Gcs { name, credentials, emulator } => {
+            let emulator = emulator.as_ref().map(ToString::to_string);
+            let options = GcsOptions::new(name, credentials.clone(), emulator.as_deref());
+            let bucket = GcsBucket::open(options).await.context("BUCKET_NAME")?;
+            Ok(Arc::new(RetryBucket::new(Arc::new(bucket), RetryPolicy::default())))
+        }
+    }
+}
+
+/// The store in the state folder.
+pub fn store(state: &Path) -> anyhow::Result<Store> {
+    let kv = SledKv::open(&state.join(STORE)).context("open the store")?;
+    Ok(Store::new(Arc::new(kv)))
+}
+
+/// All ports but the gateway.
+pub async fn ports(config: &Config, discord: LiveDiscord) -> anyhow::Result<Ports> {
+    let store = store(&config.state_dir)?;
+    let bucket = bucket(&config.bucket).await?;
+    let lease = Lease::acquire(
+        Arc::clone(&bucket),
+        holder(&config.state_dir)?,
+        Clock::System.now().into(),
+        LEASE_LASTS,
+    )
+    .await
+    .with_context(|| format!("take the lease on {}", config.bucket))?;
+    let spool = Spool::open(config.state_dir.join("spool"), config.workers.spool_size)
+        .await
+        .context("open the spool in STATE_DIR")?;
+    sweep(&spool, &store).await.context("sweep the spool in STATE_DIR")?;
+    let hosts = config.discord.cdn_hosts.iter().map(|host| host.to_string().parse::<Host>());
+    let hosts: Vec<Host> =
+        hosts.collect::<Result<_, _>>().map_err(anyhow::Error::msg).context("CDN_HOSTS")?;
+    Ok(Ports {
+        discord: Arc::new(discord),
+        gateway: None,
+        cdn: Arc::new(HttpCdn::new(hosts)),
+        bucket,
+        store,
+        spool,
+        thumbnailer: Arc::new(Ffmpeg::find(LOOK_DEADLINE)),
+        lease,
+        clock: Clock::System,
+    })
+}
+
+/// The gateway. To be called in the runtime in which it is listened to.
+pub fn gateway(config: &Config, discord: LiveDiscord) -> Arc<LiveGateway> {
+    Arc::new(LiveGateway::new(config.discord.token.reveal(), discord))
+}
+
+/// What is to be done, as configured.
+pub fn orders(
+    config: &Config,
+    selection: PlaceSelection,
+    wanted: Wanted,
+) -> anyhow::Result<Orders> {
+    let plain = config.discord.cdn_hosts.iter().map(ToString::to_string);
+    let mode = match config.media.mode {
+        MediaMode::Copy => PageMode::Copy,
+        MediaMode::Link => {
+            let hosts = plain.map(|host| host.parse()).collect::<Result<_, _>>();
+            PageMode::Link(hosts.context("CDN_HOSTS")?)
+        }
+    };
+    Ok(Orders {
+        policy: Policy {
+            selection: config.media.selection.clone(),
+            mode: config.media.mode,
+            publish_every: config.timings.publish_every,
+        },
+        selection,
+        wanted,
+        confirm_after: config.timings.confirm_after,
+        downloads: config.workers.downloads.get(),
+        thumbnails: config.workers.thumbnails.get(),
+        page: Page { title: config.title.clone(), mode },
+        pictures: pictures(config),
+    })
+}
+
+/// A simulated Discord serves everything from one host, which then is the first that is not encrypted.
+fn pictures(config: &Config) -> String {
+    let own = config.discord.cdn_hosts.iter().find(|host| !host.is_encrypted());
+    own.map_or_else(|| PICTURES.to_owned(), ToString::to_string)
+}
+
+/// Files that nobody waits for, left by a crash between a look and its end.
+async fn sweep(spool: &Spool, store: &Store) -> anyhow::Result<()> {
+    for sha256 in spool.files().await? {
+        if !store.awaits_look(sha256)? {
+            spool.remove(sha256).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Who we are to others who want the lease: the same after a crash, as long as the state folder is the same.
+fn holder(state: &Path) -> anyhow::Result<Holder> {
+    let file = state.join("holder");
+    let id = match std::fs::read_to_string(&file) {
+        Ok(id) if !id.trim().is_empty() => id.trim().to_owned(),
+        _ => {
+            let id = format!("{:032x}", rand::random::<u128>());
+            std::fs::write(&file, &id).context("write to STATE_DIR")?;
+            id
+        }
+    };
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let host = host.or_else(|| std::env::var("HOSTNAME").ok());
+    let host = host.map_or_else(|| "this machine".to_owned(), |host| host.trim().to_owned());
+    Ok(Holder { id, host, process: std::process::id() })
+}

@@ -1,0 +1,61 @@
+//! From a command and its settings to the one function that carries it out.
+
+use std::{num::NonZeroUsize, thread::available_parallelism};
+
+use anyhow::Context as _;
+use tracing::warn;
+
+use super::{Command, doctor, fetch, healthcheck, run, serve, status};
+use crate::{
+    app::{logs, settings::Settings},
+    config::{Config, LocalConfig, hints},
+};
+
+/// Carries out a command.
+pub async fn execute(command: Command, settings: Settings) -> anyhow::Result<()> {
+    match command {
+        Command::Run(args) => {
+            let config = service_config(&settings)?;
+            run::run(config, args).await
+        }
+        Command::Fetch(args) => {
+            let local = local_config(&settings)?;
+            let request =
+                fetch::Request::new(&args, flags(&Command::Fetch(args.clone())), &local.state_dir)?;
+            let settings = settings.with_flags(request.overrides.clone());
+            let config = service_config(&settings)?;
+            fetch::run(config, args, request).await
+        }
+        Command::Serve(args) => {
+            let config = local_config(&settings)?;
+            logs::begin(config.log);
+            serve::run(config, args).await
+        }
+        Command::Status(args) => status::run(local_config(&settings)?, args).await,
+        Command::Doctor(args) => doctor::run(&settings, args).await,
+        Command::Healthcheck => healthcheck::run(local_config(&settings)?).await,
+    }
+}
+
+fn flags(command: &Command) -> Vec<(String, String)> {
+    command.overrides().into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// The settings of commands that talk to Discord. Logging begins with them, and so do hints about slips.
+fn service_config(settings: &Settings) -> anyhow::Result<Config> {
+    let cores = available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let config = Config::check(&|name| settings.get(name), cores)
+        .map_err(|problems| anyhow::anyhow!("{problems}"))?;
+    logs::begin(config.log);
+    let names = settings.names();
+    for hint in hints(names.iter().map(String::as_str)) {
+        warn!("{hint}");
+    }
+    std::fs::create_dir_all(&config.state_dir)
+        .with_context(|| format!("STATE_DIR: {} can't be made", config.state_dir.display()))?;
+    Ok(config)
+}
+
+fn local_config(settings: &Settings) -> anyhow::Result<LocalConfig> {
+    LocalConfig::check(&|name| settings.get(name)).map_err(|problems| anyhow::anyhow!("{problems}"))
+}

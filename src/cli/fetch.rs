@@ -1,0 +1,212 @@
+//! `bowerbird fetch`: the same work as the service's, once, with progress and an exit code.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use serde::{Deserialize, Serialize};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::info;
+
+use super::{FetchArgs, run::identify};
+use crate::{
+    app::{Service, choice, open, overview::Overview, progress},
+    config::Config,
+    domain::{
+        coverage::{EXTRACTOR, Span},
+        id::MessageId,
+        place::Access,
+        selection::PlaceSelection,
+    },
+    store::{Store, Tally},
+};
+
+/// What the last fetch that did not end was asked for, within the state folder.
+const UNFINISHED: &str = "fetch.json";
+
+/// What a fetch was asked for, so that it can be asked for again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// The settings that flags won over.
+    pub overrides: Vec<(String, String)>,
+    /// The messages.
+    pub span: Span,
+}
+
+impl Request {
+    /// What these flags ask for; with `--resume`, what the last fetch was asked for that did not end.
+    pub fn new(
+        args: &FetchArgs,
+        overrides: Vec<(String, String)>,
+        state: &Path,
+    ) -> anyhow::Result<Self> {
+        if !args.resume {
+            return Ok(Self { overrides, span: args.span()? });
+        }
+        let file = unfinished(state);
+        let text = std::fs::read_to_string(&file).with_context(|| {
+            format!("--resume: no fetch was interrupted ({} is not there)", file.display())
+        })?;
+        serde_json::from_str(&text)
+            .with_context(|| format!("--resume: {} can't be read", file.display()))
+    }
+}
+
+/// Reads what was asked for, waits until all of it is stored and published, and says what is missing.
+pub async fn run(config: Config, args: FetchArgs, request: Request) -> anyhow::Result<()> {
+    let discord = open::discord(&config)?;
+    if args.dry_run {
+        let store = open::store(&config.state_dir)?;
+        identify(&discord).await?;
+        let selection = choice::resolve(&discord, config.places.clone()).await?;
+        return foretell(&discord, &store, &selection, request.span).await;
+    }
+    let ports = open::ports(&config, discord.clone()).await?;
+    identify(&discord).await?;
+    let selection = choice::resolve(&discord, config.places.clone()).await?;
+    remember(&config.state_dir, &request)?;
+    let orders = open::orders(&config, selection.clone(), crate::app::only(request.span))?;
+    let gone_before = ports.store.tallies()?.get(Tally::Gone);
+
+    let mut end = signal(SignalKind::terminate())?;
+    let service = Service::start(ports, orders);
+    let shown = tokio::spawn(progress::show(service.progress.clone(), service.store.clone()));
+    crate::app::sweep(service.ledger.clone()).await;
+    let store = service.store.clone();
+    let outcome = tokio::select! {
+        done = service.done() => done.map_err(|fatal| anyhow::anyhow!("{fatal}")),
+        () = super::interrupted() => Err(anyhow::anyhow!("interrupted; `bowerbird fetch --resume` goes on where this stopped")),
+        _ = end.recv() => Err(anyhow::anyhow!("terminated; `bowerbird fetch --resume` goes on where this stopped")),
+    };
+    shown.abort();
+    service.drain(config.timings.shutdown_after).await;
+    outcome?;
+    judge(&store, &selection, request.span, gone_before)?;
+    forget(&config.state_dir)
+}
+
+/// Says what was stored, and fails when something that was asked for is not there.
+fn judge(
+    store: &Store,
+    selection: &PlaceSelection,
+    span: Span,
+    gone_before: u64,
+) -> anyhow::Result<()> {
+    let overview = Overview::read(store, Some(selection))?;
+    let mut missing = Vec::new();
+    for row in store.places()? {
+        let listed = overview.places.iter().find(|place| place.id == row.place.id);
+        let denied = listed.and_then(|place| place.not_read.as_ref());
+        let permission = row.place.access != Access::Readable;
+        match denied {
+            Some(why) if permission && why.contains("permission") => {
+                missing.push(format!("#{} is not covered: {why}", row.place.name));
+            }
+            Some(_) => {}
+            None if listed.is_some() && !is_covered(&row, span) => {
+                missing.push(format!("#{} is not covered", row.place.name));
+            }
+            None => {}
+        }
+    }
+    for job in &overview.parked {
+        missing.push(format!("{} of {} was put aside: {}", job.queue, job.subject, job.why));
+    }
+    let gone = overview.files.gone - gone_before.min(overview.files.gone);
+    if gone > 0 {
+        missing.push(format!("{gone} files are no longer with Discord; the page says which"));
+    }
+    info!(
+        messages = overview.messages_read,
+        files = overview.files.stored,
+        bytes = overview.files.stored_bytes,
+        "the archive holds"
+    );
+    if missing.is_empty() {
+        return Ok(());
+    }
+    bail!("not everything that was asked for is in the archive:\n  {}", missing.join("\n  "))
+}
+
+/// What is still to come can't be covered: the end of history is a little before now.
+fn is_covered(row: &crate::store::PlaceRow, span: Span) -> bool {
+    let top = row.coverage.top().unwrap_or(MessageId::FIRST);
+    let end = if span.is_open() { top } else { span.last.min(top) };
+    match Span::new(span.first, end) {
+        Some(wanted) => row.coverage.holes(wanted, EXTRACTOR).is_empty(),
+        None => row.place.last_message.is_none_or(|last| last < span.first),
+    }
+}
+
+/// Says what would be read, and changes nothing.
+async fn foretell(
+    discord: &crate::discord::LiveDiscord,
+    store: &Store,
+    selection: &PlaceSelection,
+    span: Span,
+) -> anyhow::Result<()> {
+    use crate::discord::Discord as _;
+    let known: std::collections::HashMap<_, _> =
+        store.places()?.into_iter().map(|row| (row.place.id, row)).collect();
+    for guild in &selection.guilds {
+        let survey = discord.survey(*guild).await?;
+        let threads = discord.active_threads(*guild, &survey.channels).await?;
+        println!("{}", survey.guild.name);
+        for place in
+            survey.channels.iter().chain(&threads).filter(|place| place.kind.holds_messages())
+        {
+            let above: Vec<_> = survey
+                .channels
+                .iter()
+                .filter(|channel| {
+                    Some(channel.id) == place.parent || is_above(channel, place, &survey.channels)
+                })
+                .collect();
+            let plan = match (selection.omits(place, &above), place.access.missing()) {
+                (Some(omission), _) => format!("left out: {omission}"),
+                (None, Some(missing)) => {
+                    format!("can't be read: the bot lacks the permission {missing:?}")
+                }
+                (None, None) => match known.get(&place.id) {
+                    None => "would be read: nothing of it was read yet".to_owned(),
+                    Some(row) => match row.coverage.holes(span, EXTRACTOR).len() {
+                        0 => "nothing to read".to_owned(),
+                        holes => format!("would be read: {holes} spans are missing"),
+                    },
+                },
+            };
+            println!("  #{:<28} {plan}", place.name);
+        }
+    }
+    let waiting = Overview::read(store, Some(selection))?.waiting;
+    println!(
+        "Waiting from before: {} downloads ({})",
+        waiting.downloads,
+        indicatif::HumanBytes(waiting.download_bytes)
+    );
+    println!("Archived threads are listed when history is read. Nothing was changed.");
+    Ok(())
+}
+
+/// Whether a channel is the category of a thread's channel.
+fn is_above(
+    category: &crate::domain::place::Place,
+    thread: &crate::domain::place::Place,
+    channels: &[crate::domain::place::Place],
+) -> bool {
+    channels
+        .iter()
+        .any(|channel| Some(channel.id) == thread.parent && channel.parent == Some(category.id))
+}
+
+fn unfinished(state: &Path) -> PathBuf {
+    state.join(UNFINISHED)
+}
+
+fn remember(state: &Path, request: &Request) -> anyhow::Result<()> {
+    std::fs::write(unfinished(state), serde_json::to_vec_pretty(request)?)
+        .context("write to STATE_DIR")
+}
+
+fn forget(state: &Path) -> anyhow::Result<()> {
+    std::fs::remove_file(unfinished(state)).context("write to STATE_DIR")
+}

@@ -1,0 +1,129 @@
+//! `bowerbird`, the service: archives what is posted until it is stopped.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::bail;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{info, warn};
+
+use super::RunArgs;
+use crate::{
+    app::{
+        Orders, Service,
+        attend::{Attendant, SOCKET},
+        choice, from_now_on, open, progress,
+    },
+    config::Config,
+    discord::{Discord, DiscordError, Identity, LiveDiscord},
+    domain::selection::PlaceSelection,
+};
+
+/// How long to wait before asking again, when Discord can't be reached at the start.
+const AWAY: Duration = Duration::from_secs(15);
+
+/// Runs the service until it is told to end, or until it can't go on.
+pub async fn run(config: Config, args: RunArgs) -> anyhow::Result<()> {
+    let discord = open::discord(&config)?;
+    let mut ports = open::ports(&config, discord.clone()).await?;
+    let identity = patiently(|| identify(&discord)).await?;
+    let selection =
+        patiently(|| async { Ok(choice::resolve(&discord, config.places.clone()).await?) }).await?;
+    info!(bot = identity.name, servers = selection.guilds.len(), archive = %config.bucket, "starting");
+    ports.gateway = Some(open::gateway(&config, discord));
+    let orders = open::orders(&config, selection.clone(), from_now_on(args.fetch_history))?;
+    serve(&config, args, ports, orders, selection).await
+}
+
+async fn serve(
+    config: &Config,
+    args: RunArgs,
+    ports: crate::app::Ports,
+    orders: Orders,
+    selection: PlaceSelection,
+) -> anyhow::Result<()> {
+    let mut end = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let service = Service::start(ports, orders);
+    let attendant = Attendant::new(
+        service.store.clone(),
+        Arc::new(selection),
+        service.supervisor.clone(),
+        service.health.clone(),
+        service.progress.clone(),
+    )?;
+    let socket = tokio::spawn(attendant.clone().answer_on_socket(config.state_dir.join(SOCKET)));
+    let http = config.status_addr.map(|address| tokio::spawn(attendant.answer(address)));
+    let shown = args
+        .fetch_history
+        .then(|| tokio::spawn(progress::show(service.progress.clone(), service.store.clone())));
+    let sweeping = tokio::spawn(crate::app::sweep(service.ledger.clone()));
+    let outcome = tokio::select! {
+        fatal = service.alarm.rung() => Err(anyhow::anyhow!("{fatal}")),
+        _ = end.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
+        Some(failed) = failure(http) => Err(failed.context("STATUS_ADDR")),
+    };
+    for task in [
+        Some(socket.abort_handle()),
+        shown.map(|task| task.abort_handle()),
+        Some(sweeping.abort_handle()),
+    ] {
+        if let Some(task) = task {
+            task.abort();
+        }
+    }
+    tokio::select! {
+        () = service.drain(config.timings.shutdown_after) => {}
+        _ = end.recv() => warn!("asked again: ending at once"),
+        _ = interrupt.recv() => warn!("asked again: ending at once"),
+    }
+    outcome
+}
+
+/// The error of a task that should never end.
+async fn failure(
+    task: Option<tokio::task::JoinHandle<std::io::Result<()>>>,
+) -> Option<anyhow::Error> {
+    match task {
+        None => std::future::pending().await,
+        Some(task) => match task.await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.into()),
+            Err(died) => Some(died.into()),
+        },
+    }
+}
+
+/// Makes sure that the token works and that messages will not come empty.
+pub(super) async fn identify(discord: &LiveDiscord) -> anyhow::Result<Identity> {
+    let identity = discord.identity().await?;
+    if !identity.message_content {
+        bail!(
+            "The bot may not read what people write, so every message would come empty.\n\
+             Switch on \"Message Content Intent\" in the developer portal (your application, Bot, Privileged Gateway Intents), and start again."
+        );
+    }
+    Ok(identity)
+}
+
+/// A service that is started while Discord is away waits for it. What a person must mend ends it.
+async fn patiently<T, F>(mut ask: impl FnMut() -> F) -> anyhow::Result<T>
+where
+    F: Future<Output = anyhow::Result<T>>,
+{
+    loop {
+        let error = match ask().await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        let away = error
+            .chain()
+            .filter_map(|cause| cause.downcast_ref::<DiscordError>())
+            .any(DiscordError::is_transient);
+        if !away {
+            return Err(error);
+        }
+        warn!(%error, "Discord can't be reached; trying again");
+        tokio::time::sleep(AWAY).await;
+    }
+}

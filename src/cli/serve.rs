@@ -1,0 +1,21 @@
+//! `bowerbird serve`: shows the page over whatever bucket is configured.
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+
+use super::ServeArgs;
+use crate::{app::open, config::LocalConfig, serve};
+
+/// Serves until it is interrupted.
+pub async fn run(config: LocalConfig, args: ServeArgs) -> anyhow::Result<()> {
+    let bucket = open::bucket(&config.bucket).await?;
+    let listener =
+        TcpListener::bind(args.addr).await.with_context(|| format!("--addr {}", args.addr))?;
+    println!(
+        "The archive in {} is on http://{}/ (Ctrl-C ends this)",
+        config.bucket,
+        listener.local_addr()?
+    );
+    serve::serve(listener, serve::router(bucket), super::interrupted()).await?;
+    Ok(())
+}

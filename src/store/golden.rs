@@ -1,0 +1,239 @@
+//! Rows as released builds wrote them: each file holds the bytes of a value, which must be read as that value for
+//! ever.
+//!
+//! When a test here fails, the form of a row has changed, and every store in use would be unreadable. Raise `VERSION`
+//! of the row, keep its file, read the old form in `migrate`, and add a file for the new form.
+
+use std::{fmt::Debug, fmt::Write, path::PathBuf};
+
+use super::{
+    Dirty, GuildRow, IndexRow, PublicationRow, SessionRow, ShardRef, ShardsRow, StartsRow,
+    raw::RawRow,
+    sample::{CHANNEL, THREAD, at, content, key, message, place, sha},
+    table::{Key, Row, Table},
+    tables::{
+        CONTENTS, DELAYED, DIRTY, ENTRIES, GARBAGE, GUILDS, INDEXES, JOBS, PARKED, PARKED_MESSAGES,
+        PEOPLE, PEOPLE_CHANGED, PLACES, POLICY, POSTS, PUBLICATION, ParkedMessage, PersonDirty,
+        PlaceRow, PolicyRow, RAW, READY, RENEWALS, SESSIONS, SHARDS, STARTS, TALLIES, TOMBSTONES,
+        Tombstone, USES,
+    },
+};
+use crate::domain::{
+    coverage::{EXTRACTOR, Span},
+    entry::{Content, CopiedAvatar, Entry, EntryState, Look, Person, Post},
+    id::{AttachmentId, GuildId, MessageId, UserId},
+    job::{Job, JobState, Lane, Queue, Rank, Subject},
+    message::Attachment,
+    place::PlaceKind,
+    selection::MediaKind,
+};
+
+/// Compares a row with the file that holds it: what is written now, and what is read of the file.
+#[track_caller]
+fn check<K: Key + Debug + PartialEq, V: Row + Debug + PartialEq>(
+    name: &str,
+    table: &Table<K, V>,
+    key: &K,
+    value: &V,
+) {
+    let path_of = |version: u8| {
+        PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+            .join(format!("src/store/golden/{name}.{version}.hex"))
+    };
+    for version in 1..V::VERSION {
+        let old = std::fs::read_to_string(path_of(version)).expect("the files of old forms stay");
+        let row = hex::decode(old.lines().nth(1).expect("a value stands below its key")).unwrap();
+        assert!(table.decode(&row).is_ok(), "{name}: form {version} needs a migration");
+    }
+    let path = path_of(V::VERSION);
+    let (key_bytes, value_bytes) = (table.key(key), Table::<K, V>::encode(value));
+    let mut written = String::new();
+    writeln!(written, "{}\n{}", hex::encode(&key_bytes), hex::encode(&value_bytes)).unwrap();
+    let Ok(released) = std::fs::read_to_string(&path) else {
+        std::fs::write(&path, &written).unwrap();
+        panic!("{} is new: look at it, commit it, and never change it", path.display());
+    };
+    let mut lines = released.lines().map(|line| hex::decode(line).unwrap());
+    let (released_key, released_value) = (lines.next().unwrap(), lines.next().unwrap());
+    assert_eq!(table.decode(&released_value).ok().as_ref(), Some(value), "{name}: {ADVICE}");
+    assert_eq!(K::read(&mut &released_key[1..]).as_ref(), Some(key), "{name}: {ADVICE}");
+    assert_eq!(released, written, "{name}: {ADVICE}");
+}
+
+const ADVICE: &str = "the form of this row changed: raise VERSION, keep this file, add a migration";
+
+#[test]
+fn places_keep_their_form() {
+    let guild = GuildRow {
+        name: "birds".into(),
+        icon: Some("a1b2".into()),
+        watch_from: MessageId(5),
+        history_from: Some(MessageId(3)),
+        surveyed_at: at(1),
+    };
+    check("guild", &GUILDS, &GuildId(1), &guild);
+    let mut row = PlaceRow::new(place(THREAD, PlaceKind::PublicThread, Some(CHANNEL)));
+    row.coverage.add(Span::new(MessageId(4), MessageId(9)).unwrap(), EXTRACTOR);
+    row.anchor = Some(MessageId(8));
+    row.place.last_message = Some(MessageId(10));
+    row.place.archived_at = Some(at(2));
+    row.public_threads_until = Some(at(3));
+    row.private_threads_until = Some(at(4));
+    row.missing_since = Some(at(5));
+    row.messages_read = 300;
+    check("place", &PLACES, &THREAD, &row);
+}
+
+#[test]
+fn messages_keep_their_form() {
+    let message = message(1, &[1]);
+    let post = Post {
+        root: CHANNEL,
+        channel: THREAD,
+        guild: GuildId(1),
+        author: UserId(7),
+        poster: "Wren".into(),
+        text: "look".into(),
+        edited: Some(at(9)),
+        items: vec![AttachmentId(1), AttachmentId(2)],
+    };
+    check("post", &POSTS, &message.id, &post);
+    check("tombstone", &TOMBSTONES, &message.id, &Tombstone { at: at(4), channel: CHANNEL });
+    // Written out, because another build of zstd may pack the same words otherwise. What this one reads is tested
+    // below.
+    let raw = RawRow { dictionary: 1, edited: Some(at(9)), length: 5, compressed: vec![1, 2, 3] };
+    check("raw", &RAW, &message.id, &raw);
+    let parked = ParkedMessage { channel: CHANNEL, why: "odd".into(), raw };
+    check("parked_message", &PARKED_MESSAGES, &message.id, &parked);
+    let person = Person {
+        name: "Wren".into(),
+        avatar: Some("a1b2".into()),
+        bot: true,
+        copied: Some(CopiedAvatar { hash: "a1b2".into(), object: "userData/a.webp".into() }),
+        seen_in: message.id,
+    };
+    check("person", &PEOPLE, &UserId(7), &person);
+    check("changed_person", &PEOPLE_CHANGED, &UserId(7), &PersonDirty { changes: 3 });
+}
+
+#[test]
+fn raw_messages_are_read_for_ever() {
+    let released = include_str!("golden/message.1.zst.hex").trim_end();
+    let raw = include_str!("golden/message.json").trim_end();
+    let row = RawRow {
+        dictionary: 1,
+        edited: None,
+        length: u32::try_from(raw.len()).unwrap(),
+        compressed: hex::decode(released).unwrap(),
+    };
+    assert_eq!(row.text().unwrap(), raw, "a released dictionary must never change");
+}
+
+#[test]
+fn entries_keep_their_form() {
+    let look = Look {
+        width: Some(640),
+        height: Some(480),
+        runtime: Some(1.5),
+        still: Some("thumb/a.webp".into()),
+        failure: Some("no picture".into()),
+    };
+    let attachment = Attachment {
+        title: Some("my clip".into()),
+        content_type: Some("video/mp4".into()),
+        width: Some(640),
+        height: Some(480),
+        runtime: Some(1.5),
+        placeholder: Some("3QcG".into()),
+        spoiler: true,
+        ..crate::store::sample::attachment(1)
+    };
+    let states = [
+        EntryState::Remote,
+        EntryState::Stored(sha(1)),
+        EntryState::Gone { at: at(1), why: "404".into() },
+        EntryState::Parked { at: at(2), why: "odd".into() },
+    ];
+    for (state, name) in states.into_iter().zip(["remote", "stored", "gone", "parked"]) {
+        let entry = Entry {
+            attachment: attachment.clone(),
+            kind: MediaKind::Audio,
+            nsfw: true,
+            state,
+            look: Some(look.clone()),
+            refresh_at: Some(at(3)),
+            hidden_at: Some(at(4)),
+        };
+        check(&format!("entry_{name}"), &ENTRIES, &key(1, 1), &entry);
+    }
+    let content = Content { look: Some(look), ..content(1) };
+    check("content", &CONTENTS, &sha(1), &content);
+    check("use", &USES, &(sha(1), key(1, 1)), &());
+    check("renewal", &RENEWALS, &(at(1), key(1, 1)), &());
+}
+
+#[test]
+fn jobs_keep_their_form() {
+    let rank = Rank::new(Lane::History, key(1, 1).message, 77, AttachmentId(1));
+    let states = [
+        JobState::Ready,
+        JobState::Delayed(at(1)),
+        JobState::AwaitingLink,
+        JobState::Parked { at: at(2), why: "odd".into() },
+    ];
+    let subjects = [Subject::Entry(key(1, 1)), Subject::Content(sha(1))];
+    let subjects = subjects.iter().cycle();
+    for ((state, name), subject) in
+        states.into_iter().zip(["ready", "delayed", "awaiting", "parked"]).zip(subjects)
+    {
+        let job = Job { rank, attempts: 3, link_renewed: true, state };
+        check(&format!("job_{name}"), &JOBS, &(Queue::Thumbnail, *subject), &job);
+    }
+    let subject = Subject::Entry(key(1, 1));
+    check("ready", &READY, &(Queue::Download, rank, subject), &());
+    check("delayed", &DELAYED, &(Queue::Download, at(1), subject), &());
+    check("parked", &PARKED, &(Queue::Download, subject), &());
+    let policy = PolicyRow { text: "Copy video".into(), swept_to: Some(key(1, 1)), swept: true };
+    check("policy", &POLICY, &(), &policy);
+}
+
+#[test]
+fn publications_keep_their_form() {
+    let month = (CHANNEL, at(0).month().number());
+    check("dirty", &DIRTY, &month, &Dirty { by: at(1), changes: 300 });
+    let shard = ShardRef {
+        path: "messages/10/2023-11-a.json".into(),
+        count: 3,
+        bytes: 300,
+        newest: at(2),
+        oldest: at(1),
+        per_channel: vec![(CHANNEL, 2), (THREAD, 1)],
+        people: vec![UserId(7)],
+    };
+    check("shards", &SHARDS, &month, &ShardsRow { shards: vec![shard] });
+    let index = IndexRow {
+        path: Some("messages/10/index-a.json".into()),
+        entries: 3,
+        bytes: 300,
+        newest: Some(at(2)),
+    };
+    check("index", &INDEXES, &CHANNEL, &index);
+    let publication = PublicationRow {
+        generation: 4,
+        object_generation: Some(5),
+        users: Some("userData/users-a.json".into()),
+        content: Some([1; 32]),
+        page: Some([2; 32]),
+        at: at(3),
+    };
+    check("publication", &PUBLICATION, &(), &publication);
+    check("garbage", &GARBAGE, &(at(1), "messages/10/old.json".to_owned()), &());
+}
+
+#[test]
+fn the_rest_keeps_its_form() {
+    let session = SessionRow { session: r#"{"id":"s"}"#.into(), shards: 2 };
+    check("session", &SESSIONS, &1, &session);
+    check("starts", &STARTS, &(), &StartsRow { at: vec![at(1), at(2)] });
+    check("tally", &TALLIES, &3, &-7);
+}

@@ -1,0 +1,205 @@
+//! How jobs end: with a result, with another attempt, or with the insight that there will be none.
+
+use super::{
+    aside::park,
+    claim::await_link,
+    line::{end_job, set_job},
+    need::{Sight, is_shown, rank_of, schedule},
+};
+use crate::{
+    domain::{
+        entry::{Content, Entry, EntryKey, EntryState, Look, Sha256},
+        job::{Failure, Job, JobState, Lane, Queue, Subject},
+        retry::delay_before_next,
+    },
+    store::{
+        Context, Store, StoreError, Tally,
+        links::set_renewal,
+        publication::mark_changed,
+        table::Txn,
+        tables::{CONTENTS, ENTRIES, JOBS, USES},
+        tally::count,
+    },
+};
+
+/// A file is in the bucket.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// Whose file.
+    pub key: EntryKey,
+    /// What it is.
+    pub sha256: Sha256,
+    /// Where it is.
+    pub content: Content,
+}
+
+/// A file was looked at.
+#[derive(Clone, Debug)]
+pub struct Looked {
+    /// Which.
+    pub subject: Subject,
+    /// What was seen.
+    pub look: Look,
+}
+
+/// A job failed.
+#[derive(Clone, Debug)]
+pub struct Failed {
+    /// Of which queue.
+    pub queue: Queue,
+    /// Which.
+    pub subject: Subject,
+    /// How.
+    pub failure: Failure,
+}
+
+impl Stored {
+    pub(in crate::store) fn apply(
+        &self,
+        txn: &mut Txn<'_>,
+        context: &Context,
+    ) -> Result<(), StoreError> {
+        let Some(mut entry) = ENTRIES.get(txn, &self.key)? else { return Ok(()) };
+        if matches!(entry.state, EntryState::Stored(_)) {
+            return Ok(());
+        }
+        if matches!(entry.state, EntryState::Gone { .. }) {
+            count(txn, Tally::Gone, -1)?;
+        }
+        let content = if let Some(known) = CONTENTS.get(txn, &self.sha256)? {
+            known
+        } else {
+            CONTENTS.put(txn, &self.sha256, &self.content);
+            count_still(txn, None, self.content.look.as_ref())?;
+            self.content.clone()
+        };
+        USES.put(txn, &(self.sha256, self.key), &());
+        count(txn, Tally::Stored, 1)?;
+        count(txn, Tally::StoredBytes, i64::try_from(content.size).unwrap_or(i64::MAX))?;
+        let job = JOBS.get(txn, &(Queue::Download, Subject::Entry(self.key)))?;
+        let rank = job.map_or_else(|| rank_of(self.key, &entry, Lane::History), |job| job.rank);
+        entry.state = EntryState::Stored(self.sha256);
+        schedule(txn, context, self.key, &mut entry, rank, Sight::Known)?;
+        ENTRIES.put(txn, &self.key, &entry);
+        mark_shown(txn, context, self.key, &entry)
+    }
+}
+
+impl Looked {
+    pub(in crate::store) fn apply(
+        &self,
+        txn: &mut Txn<'_>,
+        context: &Context,
+    ) -> Result<(), StoreError> {
+        end_job(txn, Queue::Thumbnail, self.subject)?;
+        match self.subject {
+            Subject::Content(sha256) => {
+                let Some(mut content) = CONTENTS.get(txn, &sha256)? else { return Ok(()) };
+                let old = content.look.replace(self.look.clone());
+                CONTENTS.put(txn, &sha256, &content);
+                count_still(txn, old.as_ref(), Some(&self.look))?;
+                for ((_, key), ()) in USES.below(txn, &sha256, usize::MAX)? {
+                    if let Some(entry) = ENTRIES.get(txn, &key)? {
+                        mark_shown(txn, context, key, &entry)?;
+                    }
+                }
+                Ok(())
+            }
+            Subject::Entry(key) => {
+                let Some(mut entry) = ENTRIES.get(txn, &key)? else { return Ok(()) };
+                let old = entry.look.replace(self.look.clone());
+                ENTRIES.put(txn, &key, &entry);
+                count_still(txn, old.as_ref(), Some(&self.look))?;
+                mark_shown(txn, context, key, &entry)
+            }
+        }
+    }
+}
+
+impl Failed {
+    pub(in crate::store) fn apply(
+        &self,
+        txn: &mut Txn<'_>,
+        context: &Context,
+    ) -> Result<(), StoreError> {
+        let Self { queue, subject, failure } = self;
+        let Some(job) = JOBS.get(txn, &(*queue, *subject))? else { return Ok(()) };
+        if matches!(job.state, JobState::Parked { .. }) {
+            // A late report does not take back what a person is to decide.
+            return Ok(());
+        }
+        match failure {
+            Failure::Postponed { delay, .. } => {
+                let state = JobState::Delayed(context.now.after(*delay));
+                let attempts = job.attempts.saturating_sub(1);
+                set_job(txn, *queue, *subject, Some(Job { state, attempts, ..job }))
+            }
+            Failure::Retryable { why } => match delay_before_next(job.attempts) {
+                Some(delay) => {
+                    let state = JobState::Delayed(context.now.after(delay));
+                    set_job(txn, *queue, *subject, Some(Job { state, ..job }))
+                }
+                None => park(txn, context, *queue, *subject, &job, why.clone()),
+            },
+            Failure::DeadLink { why } => match subject {
+                Subject::Entry(key) if !job.link_renewed => {
+                    let job = Job { link_renewed: true, ..job };
+                    await_link(txn, context, *queue, *subject, *key, &job)
+                }
+                Subject::Entry(key) => lose(txn, context, *key, why.clone()),
+                Subject::Content(_) => park(txn, context, *queue, *subject, &job, why.clone()),
+            },
+            Failure::Permanent { why } => park(txn, context, *queue, *subject, &job, why.clone()),
+        }
+    }
+}
+
+/// Writes down that Discord no longer has a file. What is hidden or in the bucket stays as it is.
+pub(in crate::store) fn lose(
+    txn: &mut Txn<'_>,
+    context: &Context,
+    key: EntryKey,
+    why: String,
+) -> Result<(), StoreError> {
+    let Some(mut entry) = ENTRIES.get(txn, &key)? else { return Ok(()) };
+    if entry.hidden_at.is_some() || entry.state != EntryState::Remote {
+        set_renewal(txn, key, &mut entry, None)?;
+        ENTRIES.put(txn, &key, &entry);
+        return Ok(());
+    }
+    entry.state = EntryState::Gone { at: context.now, why };
+    count(txn, Tally::Gone, 1)?;
+    let rank = rank_of(key, &entry, Lane::History);
+    schedule(txn, context, key, &mut entry, rank, Sight::Known)?;
+    ENTRIES.put(txn, &key, &entry);
+    mark_shown(txn, context, key, &entry)
+}
+
+/// Has an entry published, where the page shows it.
+pub(super) fn mark_shown(
+    txn: &mut Txn<'_>,
+    context: &Context,
+    key: EntryKey,
+    entry: &Entry,
+) -> Result<(), StoreError> {
+    if is_shown(entry, context) {
+        mark_changed(txn, key.root, key.message, context.publish_by())?;
+    }
+    Ok(())
+}
+
+fn count_still(
+    txn: &mut Txn<'_>,
+    old: Option<&Look>,
+    new: Option<&Look>,
+) -> Result<(), StoreError> {
+    let stills = |look: Option<&Look>| i64::from(look.is_some_and(|look| look.still.is_some()));
+    count(txn, Tally::Stills, stills(new) - stills(old))
+}
+
+impl Store {
+    /// Bytes already in the bucket.
+    pub fn content(&self, sha256: Sha256) -> Result<Option<Content>, StoreError> {
+        CONTENTS.get(&self.source(), &sha256)
+    }
+}

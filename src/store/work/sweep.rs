@@ -1,0 +1,46 @@
+//! Another selection than before: the store is gone through for it, and Discord is not asked.
+
+use super::need::{Sight, rank_of, schedule};
+use crate::{
+    domain::job::Lane,
+    store::{
+        Context, StoreError,
+        publication::mark_changed,
+        table::Txn,
+        tables::{ENTRIES, POLICY, PolicyRow},
+    },
+};
+
+/// How many entries one step goes through, so that others get their turn.
+const STEP: usize = 500;
+
+/// Whether every entry was gone through since the policy changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SweepDone(pub bool);
+
+/// Goes through the next entries for a policy that changed.
+pub(in crate::store) fn sweep(
+    txn: &mut Txn<'_>,
+    context: &Context,
+) -> Result<SweepDone, StoreError> {
+    let text = context.policy.describe();
+    let row = match POLICY.get(txn, &())? {
+        Some(row) if row.text == text && row.swept => return Ok(SweepDone(true)),
+        Some(row) if row.text == text => row,
+        _ => PolicyRow { text: text.clone(), swept_to: None, swept: false },
+    };
+    let entries = ENTRIES.after(txn, row.swept_to.as_ref(), STEP)?;
+    let swept = entries.len() < STEP;
+    let swept_to = entries.last().map(|(key, _)| *key);
+    for (key, before) in entries {
+        let mut entry = before.clone();
+        let rank = rank_of(key, &entry, Lane::History);
+        schedule(txn, context, key, &mut entry, rank, Sight::Known)?;
+        if entry != before {
+            ENTRIES.put(txn, &key, &entry);
+        }
+        mark_changed(txn, key.root, key.message, context.publish_by())?;
+    }
+    POLICY.put(txn, &(), &PolicyRow { text, swept_to, swept });
+    Ok(SweepDone(swept))
+}
