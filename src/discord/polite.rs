@@ -216,10 +216,10 @@ impl Polite {
             match verdict {
                 Verdict::Go => return Ok(()),
                 Verdict::Listen => landed.await,
-                Verdict::WaitUntil(until) if until - now > PATIENCE => {
+                Verdict::WaitUntil(until) if until.saturating_sub(now) > PATIENCE => {
                     return Err(DiscordError::Unavailable {
                         reason: "it asked to be left alone".to_owned(),
-                        retry_after: Some(until - now),
+                        retry_after: Some(until.saturating_sub(now)),
                     });
                 }
                 Verdict::WaitUntil(until) => sleep_until(self.started + until).await,
@@ -306,13 +306,13 @@ impl Pass<'_> {
             Scope::Everything => {
                 state.lane(&self.lane, now).gate.landed();
                 let until = state.budget.refused(now, self.epoch, limited.wait);
-                let seconds = (until - now).as_secs_f64();
+                let seconds = until.saturating_sub(now).as_secs_f64();
                 warn!(seconds, route = self.lane, "discord refuses all requests for a while");
             }
             Scope::Route | Scope::Shared => {
                 let until = now + limited.wait.unwrap_or(UNTOLD_PAUSE);
-                let limit = limited.limit.filter(|_| limited.scope == Scope::Route);
-                state.lane(&self.lane, now).gate.refused(now, until, limit);
+                let ours = limited.allowance.filter(|_| limited.scope == Scope::Route);
+                state.lane(&self.lane, now).gate.refused(now, until, ours);
                 state.budget.answered(now, self.epoch);
                 debug!(route = self.lane, scope = ?limited.scope, wait = ?limited.wait, "too many requests");
             }
@@ -348,7 +348,7 @@ impl Ordeal {
             jittered(pause, rand::random())
         });
         self.failures += 1;
-        if now + pause - began > PATIENCE { Err(error) } else { Ok(pause) }
+        if now + pause > began + PATIENCE { Err(error) } else { Ok(pause) }
     }
 }
 

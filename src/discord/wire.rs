@@ -40,6 +40,9 @@ const SILENCE: Duration = Duration::from_secs(15);
 /// The longest time for an answer as a whole: a page that drips may not hold a channel up.
 const WHOLE: Duration = Duration::from_secs(45);
 
+/// How often a connection that is in use is asked whether it still stands.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
 /// Sends one request and reads the whole answer. An error is what the network did, in words.
 #[async_trait]
 pub(super) trait Wire: Send + Sync + Debug {
@@ -57,6 +60,8 @@ pub(super) struct HttpWire {
 impl HttpWire {
     /// A wire to an origin, which speaks in a bot's name. None when the token can't be sent in a header.
     pub(super) fn new(origin: &str, token: &str) -> Option<Self> {
+        // Many copy it together with the word that goes before it.
+        let token = token.strip_prefix("Bot ").unwrap_or(token);
         let mut authorization = HeaderValue::from_str(&format!("Bot {token}")).ok()?;
         authorization.set_sensitive(true);
         let headers = HeaderMap::from_iter([
@@ -69,6 +74,9 @@ impl HttpWire {
             .connect_timeout(CONNECT)
             .read_timeout(SILENCE)
             .timeout(WHOLE)
+            // A dead connection shall not be waited for by one call after another.
+            .http2_keep_alive_interval(KEEP_ALIVE)
+            .http2_keep_alive_timeout(CONNECT)
             // The token goes where it was sent and nowhere else.
             .redirect(reqwest::redirect::Policy::none())
             .build()
@@ -132,9 +140,9 @@ mod tests {
 
     #[test]
     fn packed_answers_are_unpacked_or_refused() {
-        let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
-        packer.write_all(b"[1,2,3]").unwrap();
-        let packed = packer.finish().unwrap();
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(b"[1,2,3]").unwrap();
+        let packed = encoder.finish().unwrap();
         assert_eq!(unpacked(&packed).unwrap(), "[1,2,3]");
         assert!(unpacked(&packed[..packed.len() - 9]).is_err());
     }

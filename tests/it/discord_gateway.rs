@@ -277,8 +277,10 @@ async fn a_goodbye_leaves_the_session_to_be_resumed() {
     tail.ready().await;
     tail.connection.close_for_resume().await;
     let session = tail.connection.session().unwrap();
-    // Saying it twice, or to nobody, does no harm.
+    tail.sim.gateway().wait_for(0).await;
+    // Saying it twice, or to nobody, does no harm, and brings nobody back.
     tail.connection.close_for_resume().await;
+    assert_eq!(tail.sim.stats().connections, 1);
     let mut tail = tail.restart(Some(session)).await;
     tail.post("meanwhile");
     let mut heard = [tail.next().await, tail.next().await];

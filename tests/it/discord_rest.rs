@@ -1,25 +1,25 @@
-//! Discord over REST and its files over HTTP, against the simulator: everything is read as it is, politely.
+//! Discord over REST against the simulator: everything is read as it is.
 
 use std::{collections::BTreeSet, time::Duration};
 
 use bowerbird::{
-    cdn::{Cdn, CdnError, Host, HttpCdn},
+    cdn::{Host, HttpCdn},
     clock::Clock,
-    discord::{Cursor, Discord, DiscordError, LiveDiscord, PAGE, Priority, REFRESH_BATCH},
+    discord::{Cursor, Discord, DiscordError, LiveDiscord, PAGE},
     domain::{
         id::{ChannelId, GuildId, MessageId},
-        link::Link,
         message::Message,
         place::{Access, Archived, Place},
         time::Timestamp,
     },
 };
 use discord_sim::{
-    CONNECT, Content, Fault, HeadersSay, Kind, MessageContent, NewAttachment, NewChannel,
-    NewMessage, NewThread, Options, Overwrite, READ_MESSAGE_HISTORY, RateLimits, Refresh, Rule,
-    Scope, Sim, Spec, Subject, Target, VIEW_CHANNEL, When, World,
+    CONNECT, Kind, MessageContent, NewChannel, NewMessage, NewThread, Options, Overwrite,
+    READ_MESSAGE_HISTORY, RateLimits, Sim, Spec, Subject, VIEW_CHANNEL, World,
 };
-use futures_util::{StreamExt, TryStreamExt, future::try_join_all};
+
+mod files;
+mod limits;
 
 /// A world behind its sockets, and us before them.
 struct Bot {
@@ -112,8 +112,8 @@ fn channel_with(messages: usize) -> (World, GuildId, ChannelId) {
     (world, GuildId(guild.0), ChannelId(channel.0))
 }
 
-fn ours(id: impl ToString) -> ChannelId {
-    id.to_string().parse().unwrap()
+fn ours(id: discord_sim::ChannelId) -> ChannelId {
+    ChannelId(id.0)
 }
 
 #[tokio::test]
@@ -302,271 +302,4 @@ async fn the_account_tells_whether_it_may_read_content() {
         let identity = bot.discord.identity().await.unwrap();
         assert_eq!((identity.id.0, identity.message_content), (world.bot().0, expected));
     }
-}
-
-/// A channel with files, and the links to them as first read.
-async fn links(count: usize, options: Options) -> (Bot, Vec<Link>) {
-    let (world, _, channel) = channel_with(0);
-    for seed in 0..count {
-        let file = NewAttachment::new("clip.mp4", Content::seeded(seed as u64, 1_000));
-        world.post(discord_sim::ChannelId(channel.0), NewMessage::text("").attach(file));
-    }
-    let bot = Bot::new(&world, Options { rate_limits: RateLimits::off(), ..options }).await;
-    let history = bot.history(channel).await.unwrap();
-    let links = history.into_iter().flat_map(|message| message.attachments).map(|file| file.link);
-    let links: Vec<_> = links.collect();
-    assert_eq!(links.len(), count);
-    (bot, links)
-}
-
-#[tokio::test]
-async fn links_are_made_new_in_batches() {
-    let (bot, links) = links(REFRESH_BATCH + 7, Options::default()).await;
-    bot.sim.world().clock().advance(Duration::from_hours(30));
-    let refreshed = bot.discord.refresh_links(&links).await.unwrap();
-    assert_eq!(refreshed.len(), links.len());
-    for (link, renewed) in links.iter().zip(&refreshed) {
-        assert_eq!(&renewed.original, link);
-        let new = renewed.refreshed.as_ref().unwrap();
-        assert_eq!(new.unsigned(), link.unsigned());
-        assert!(new.expires_at() > link.expires_at());
-        assert!(bot.cdn.open(new).await.is_ok());
-        assert_eq!(bot.cdn.open(link).await.unwrap_err(), CdnError::Refused { status: 404 });
-    }
-    assert_eq!(bot.sim.stats().requests_to("refresh_urls"), 2);
-    bot.assert_polite();
-}
-
-#[tokio::test]
-async fn a_call_that_renews_links_may_be_missing_or_moody() {
-    let (bot, links) = links(5, Options::default()).await;
-    for status in [404, 405] {
-        bot.sim.set_refresh(Refresh::Gone(status));
-        let error = bot.discord.refresh_links(&links).await.unwrap_err();
-        assert!(matches!(error, DiscordError::NotOffered), "{error:?}");
-    }
-    for (mood, renewed) in [
-        (Refresh::Nulls, [true, false, false, false, false]),
-        (Refresh::Gaps, [true, false, true, false, true]),
-        (Refresh::RefusesBatches, [true; 5]),
-        (Refresh::Works, [true; 5]),
-    ] {
-        bot.sim.set_refresh(mood);
-        let refreshed = bot.discord.refresh_links(&links).await.unwrap();
-        let got: Vec<_> = refreshed.iter().map(|pair| pair.refreshed.is_some()).collect();
-        assert_eq!(got, renewed, "{mood:?}");
-        assert!(refreshed.iter().zip(&links).all(|(pair, link)| &pair.original == link));
-    }
-    bot.assert_polite();
-}
-
-#[tokio::test]
-async fn the_limits_are_kept_without_being_told_twice() {
-    let spec = Spec { messages: 3_000, channels: 6, ..Spec::default() };
-    let (world, _) = World::generate(3, &spec);
-    // Ten times as fast, and as much in a second as one of ours holds.
-    let rate_limits =
-        RateLimits { messages_refill: Duration::from_millis(100), ..RateLimits::default() };
-    let bot = Bot::new(&world, Options { rate_limits, ..Options::default() }).await;
-    let guild = bot.discord.guilds().await.unwrap().remove(0);
-    let places = bot.places(guild.id).await;
-    let readable =
-        places.iter().filter(|p| p.kind.holds_messages() && p.access == Access::Readable);
-    let histories = readable.map(|place| async { bot.history(place.id).await });
-    let all = try_join_all(histories).await.unwrap();
-    assert!(all.iter().map(Vec::len).sum::<usize>() > 2_000);
-    let stats = bot.sim.stats();
-    assert_eq!((stats.limited, stats.avoidable, stats.invalid), (0, 0, 0));
-    bot.assert_polite();
-}
-
-#[tokio::test]
-async fn headers_that_promise_plenty_are_believed_once() {
-    let (world, _, channel) = channel_with(2_000);
-    let rate_limits = RateLimits {
-        messages_refill: Duration::from_millis(100),
-        headers: HeadersSay::Plenty,
-        ..RateLimits::default()
-    };
-    let bot = Bot::new(&world, Options { rate_limits, ..Options::default() }).await;
-    assert_eq!(bot.history(channel).await.unwrap().len(), 2_000);
-    let stats = bot.sim.stats();
-    assert!(stats.limited <= 2, "{} refusals in {} calls", stats.limited, stats.total_requests());
-    bot.assert_polite();
-}
-
-#[tokio::test]
-async fn refusals_of_every_scope_are_waited_out() {
-    let (world, _, channel) = channel_with(300);
-    let bot = Bot::unlimited(&world).await;
-    let wait = Duration::from_secs(1);
-    for fault in [
-        Fault::Limited(Scope::User, wait),
-        Fault::Limited(Scope::Shared, wait),
-        Fault::Limited(Scope::Global, wait),
-        Fault::Cloudflare(429, Some(wait)),
-        Fault::Cloudflare(403, Some(wait)),
-    ] {
-        bot.sim.heal();
-        let before = bot.sim.stats();
-        bot.sim.inject(Rule::nth(Target::Rest, 2, fault.clone()));
-        let reading = (0..10).map(|_| bot.history(channel));
-        for history in try_join_all(reading).await.unwrap() {
-            assert_eq!(history.len(), 300, "{fault:?}");
-        }
-        let after = bot.sim.stats();
-        // Three pages and an empty one for each, and the one that was refused.
-        assert_eq!(after.total_requests() - before.total_requests(), 41, "{fault:?}");
-    }
-    bot.assert_polite();
-}
-
-#[tokio::test]
-async fn a_global_refusal_that_lasts_costs_a_handful_of_requests() {
-    let (world, guild, _) = channel_with(0);
-    let channels: Vec<_> = (0..40)
-        .map(|number| {
-            let new = NewChannel::text(format!("c{number}"));
-            ours(world.create_channel(discord_sim::GuildId(guild.0), new))
-        })
-        .collect();
-    let bot = Bot::unlimited(&world).await;
-    bot.discord.guilds().await.unwrap();
-    let fault = Fault::Limited(Scope::Global, Duration::from_secs(1));
-    bot.sim.inject(Rule::new(Target::Rest, When::First(4), fault));
-    let patient = bot.discord.with_priority(Priority::Patient);
-    let calls = channels.iter().map(|&channel| patient.messages(channel, Cursor::Newest, PAGE));
-    try_join_all(calls).await.unwrap();
-    let stats = bot.sim.stats();
-    // One for the list of servers and one for each channel; the first four fell into the pause.
-    assert!(stats.limited <= 4);
-    assert_eq!(stats.total_requests(), 1 + 40 + stats.limited);
-    bot.assert_polite();
-}
-
-#[tokio::test]
-async fn storms_of_errors_are_survived() {
-    let (world, _) = World::generate(5, &Spec::default());
-    let faults = vec![
-        Rule::chance(Target::Rest, 0.05, Fault::HtmlStatus(502)),
-        Rule::chance(Target::Rest, 0.05, Fault::Status(500)),
-        Rule::chance(Target::Rest, 0.05, Fault::EmptyStatus(503)),
-        Rule::chance(Target::Rest, 0.05, Fault::Reset),
-        Rule::chance(Target::Rest, 0.03, Fault::Truncate(20)),
-        Rule::nth(Target::Route("list_messages"), 3, Fault::HtmlOk),
-    ];
-    let options =
-        Options { rate_limits: RateLimits::off(), faults, fault_seed: 42, ..Options::default() };
-    let bot = Bot::new(&world, options).await;
-    let guild = bot.discord.guilds().await.unwrap().remove(0);
-    let places = bot.places(guild.id).await;
-    let readable =
-        places.iter().filter(|p| p.kind.holds_messages() && p.access == Access::Readable);
-    let all = try_join_all(readable.map(|place| bot.history(place.id))).await.unwrap();
-    assert!(all.iter().map(Vec::len).sum::<usize>() > 100);
-    let answers = bot.sim.stats().answers;
-    assert!(answers.keys().any(|(_, status)| *status == 502), "the storm never came");
-    bot.assert_polite();
-}
-
-#[tokio::test]
-async fn a_wrong_token_stops_us_at_once() {
-    let (world, _, channel) = channel_with(1);
-    let bot = Bot::unlimited(&world).await;
-    let stranger = LiveDiscord::new("wrong", &bot.sim.api_url(), Clock::System).unwrap();
-    for _ in 0..3 {
-        let error = stranger.messages(channel, Cursor::Newest, PAGE).await.unwrap_err();
-        assert!(matches!(error, DiscordError::Unauthorized), "{error:?}");
-        assert!(error.is_fatal());
-    }
-    assert_eq!(bot.sim.stats().total_requests(), 1);
-}
-
-#[tokio::test]
-async fn files_arrive_as_they_were_posted() {
-    let (bot, links) = links(1, Options::default()).await;
-    let download = bot.cdn.open(&links[0]).await.unwrap();
-    let content = Content::seeded(0, 1_000).to_bytes().unwrap();
-    assert_eq!(download.length, Some(1_000));
-    assert_eq!(download.crc32c, Some(crc32c::crc32c(&content)));
-    assert_eq!(download.content_type.as_deref(), Some("video/mp4"));
-    let parts: Vec<_> = download.body.try_collect().await.unwrap();
-    assert_eq!(parts.concat(), content);
-}
-
-#[tokio::test]
-async fn what_goes_wrong_with_a_file_is_told_apart() {
-    let (bot, links) = links(1, Options::default()).await;
-    let link = &links[0];
-    let cases = [
-        (Fault::EmptyStatus(403), Some(true)),
-        (Fault::EmptyStatus(404), Some(true)),
-        (Fault::EmptyStatus(415), Some(false)),
-    ];
-    for (fault, may_be_expired) in cases {
-        bot.sim.heal();
-        bot.sim.inject(Rule::nth(Target::Cdn, 1, fault.clone()));
-        let error = bot.cdn.open(link).await.unwrap_err();
-        assert!(!error.is_transient(), "{error}");
-        assert_eq!(Some(error.may_be_expired()), may_be_expired, "{fault:?}");
-    }
-    for fault in [Fault::EmptyStatus(429), Fault::HtmlStatus(503), Fault::Reset] {
-        bot.sim.heal();
-        bot.sim.inject(Rule::nth(Target::Cdn, 1, fault));
-        let error = bot.cdn.open(link).await.unwrap_err();
-        assert!(error.is_transient(), "{error}");
-        assert!(!error.to_string().contains("hm="), "{error}");
-    }
-    bot.sim.heal();
-    bot.sim.inject(Rule::nth(Target::Cdn, 1, Fault::Truncate(300)));
-    let mut body = bot.cdn.open(link).await.unwrap().body;
-    let mut read = 0;
-    let error = loop {
-        match body.next().await.expect("an end without an error would pass for the whole") {
-            Ok(bytes) => read += bytes.len(),
-            Err(error) => break error,
-        }
-    };
-    assert!(read <= 300 && error.is_transient(), "{read} {error}");
-    // A page in place of the file is told by its type; length and checksum tell it as well.
-    bot.sim.inject(Rule::nth(Target::Cdn, 1, Fault::HtmlOk));
-    let page = bot.cdn.open(link).await.unwrap();
-    assert_ne!(page.length, Some(1_000));
-    assert_eq!(page.content_type.as_deref(), Some("text/html"));
-}
-
-#[tokio::test]
-async fn a_redirect_is_followed_only_to_a_listed_host() {
-    let (bot, links) = links(1, Options::default()).await;
-    let target: &'static str = links[0].reveal().to_owned().leak();
-    let app = axum::Router::new()
-        .route(
-            "/good",
-            axum::routing::get(move || async move { axum::response::Redirect::temporary(target) }),
-        )
-        .route(
-            "/loop",
-            axum::routing::get(|| async { axum::response::Redirect::temporary("/loop") }),
-        )
-        .route(
-            "/bad",
-            axum::routing::get(|| async {
-                axum::response::Redirect::temporary("http://169.254.169.254/computeMetadata/v1/")
-            }),
-        );
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let server = tokio::spawn(async move { axum::serve(listener, app).await });
-    let hosts = [bot.sim.cdn_host(), address.to_string()];
-    let cdn = HttpCdn::new(hosts.map(|host| format!("http://{host}").parse::<Host>().unwrap()));
-
-    let download = cdn.open(&Link::new(format!("http://{address}/good"))).await.unwrap();
-    assert_eq!(download.length, Some(1_000));
-    let circle = cdn.open(&Link::new(format!("http://{address}/loop"))).await.unwrap_err();
-    assert!(matches!(circle, CdnError::Damaged { .. }), "{circle:?}");
-    let away = cdn.open(&Link::new(format!("http://{address}/bad"))).await.unwrap_err();
-    assert_eq!(away, CdnError::ForbiddenHost { host: "169.254.169.254".to_owned() });
-    let unlisted = bot.cdn.open(&Link::new(format!("http://{address}/good"))).await.unwrap_err();
-    assert!(matches!(unlisted, CdnError::ForbiddenHost { .. }));
-    server.abort();
 }

@@ -1,11 +1,12 @@
 //! The integration tests, one file a behaviour.
+#![allow(clippy::unwrap_used, reason = "what can't be had here fails the test, which is what unwrap does")]
 
-mod bucket_contract;
-mod thumbnails;
 mod tidy;
 mod docs;
 mod docker;
-mod page;
-mod serve;
-mod discord_gateway;
+mod bucket_contract;
+mod thumbnails;
 mod discord_rest;
+mod discord_gateway;
+mod serve;
+mod page;

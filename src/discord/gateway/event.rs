@@ -172,7 +172,7 @@ fn simple(kind: &str, data: &RawValue) -> Option<Event> {
             Event::Deleted { guild, channel: parts.channel_id?, messages }
         }
         "MESSAGE_DELETE_BULK" => {
-            Event::Deleted { guild, channel: parts.channel_id?, messages: parts.ids }
+            Event::Deleted { guild, channel: parts.channel_id?, messages: parts.several }
         }
         "THREAD_CREATE" | "THREAD_UPDATE" => {
             Event::ThreadsSeen(vec![convert::thread_facts(&value, guild)?])
@@ -191,8 +191,8 @@ struct Ids {
     /// Whatever the event is about.
     #[serde(deserialize_with = "lenient")]
     id: Option<ChannelId>,
-    #[serde(deserialize_with = "each")]
-    ids: Vec<MessageId>,
+    #[serde(rename = "ids", deserialize_with = "each")]
+    several: Vec<MessageId>,
     #[serde(deserialize_with = "lenient")]
     channel_id: Option<ChannelId>,
     #[serde(deserialize_with = "lenient")]

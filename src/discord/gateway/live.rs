@@ -2,7 +2,9 @@
 //!
 //! twilight's models are not used, since an event that one of them does not know would be lost with its sequence.
 
-use std::{collections::VecDeque, fmt, ops::RangeInclusive, time::Duration};
+use std::{
+    collections::VecDeque, fmt, future::poll_fn, ops::RangeInclusive, task::Poll, time::Duration,
+};
 
 use async_trait::async_trait;
 use futures_util::StreamExt;
@@ -47,7 +49,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// invalid sequence, session timed out. Source: Discord's documentation, topics/opcodes-and-status-codes.
 const SESSION_OVER: [u16; 3] = [4003, 4007, 4009];
 
-/// A peer that does not answer our goodbye within this time is left without one.
+/// A connection that does not take our goodbye within this time is left without one, which can be resumed as well.
 const GOODBYE: Duration = Duration::from_secs(2);
 
 /// The gateway's opcodes that are read here. Source: Discord's documentation, topics/opcodes-and-status-codes.
@@ -275,18 +277,27 @@ impl Connection for LiveConnection {
             return;
         }
         self.shard.close(CloseFrame::RESUME);
-        // Events that still arrive are not handled, and are sent again to whoever resumes.
-        let answered = async {
-            while let Some(Ok(frame)) = self.shard.next().await {
-                if frame.is_close() {
-                    break;
+        let said = poll_fn(|context| {
+            loop {
+                match self.shard.poll_next_unpin(context) {
+                    // Events that still arrive are not handled, and are sent again to whoever resumes.
+                    Poll::Ready(Some(Ok(frame))) if !frame.is_close() => {}
+                    Poll::Ready(_) => return Poll::Ready(()),
+                    // The goodbye is said. Waiting for the answer would make the shard connect anew after it.
+                    Poll::Pending if is_away(self.shard.state()) => return Poll::Ready(()),
+                    Poll::Pending => return Poll::Pending,
                 }
             }
-        };
-        if timeout(GOODBYE, answered).await.is_err() {
-            info!("the gateway did not answer our goodbye");
+        });
+        if timeout(GOODBYE, said).await.is_err() {
+            info!("the gateway does not take our goodbye");
         }
+        self.shard = shard(&self.config, self.shard.id(), self.session().as_ref());
     }
+}
+
+const fn is_away(state: ShardState) -> bool {
+    matches!(state, ShardState::Disconnected { .. } | ShardState::FatallyClosed)
 }
 
 impl fmt::Debug for LiveConnection {

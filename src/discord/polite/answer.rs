@@ -51,7 +51,7 @@ pub(super) struct Limited {
     /// How long to wait, courtesy included; none when that was not told.
     pub(super) wait: Option<Duration>,
     /// The limit that was hit.
-    pub(super) limit: Option<u32>,
+    pub(super) allowance: Option<Allowance>,
 }
 
 /// What must wait.
@@ -129,7 +129,7 @@ impl Answer {
         Limited {
             scope,
             wait: in_header.max(in_body).map(|wait| wait + COURTESY),
-            limit: self.text("x-ratelimit-limit").and_then(|limit| limit.trim().parse().ok()),
+            allowance: self.allowance(),
         }
     }
 

@@ -142,27 +142,34 @@ impl Gate {
         self.known = Known::Window { limit: said.limit.max(1), left, reset };
     }
 
-    /// A call was refused: nothing is sent before `until`. The limit is the true one, where it was told; none when
-    /// the refusal was owed to what others did.
-    pub(super) fn refused(&mut self, now: Duration, until: Duration, limit: Option<u32>) {
+    /// A call was refused: nothing is sent before `until`. What the refusal says of the limit is true, whatever good
+    /// answers said; none when it is owed to what others did.
+    pub(super) fn refused(&mut self, now: Duration, until: Duration, said: Option<Allowance>) {
         self.landed();
         self.closed_until = self.closed_until.max(until);
         if let Known::Window { left, reset, .. } = &mut self.known {
             *left = 0;
             *reset = self.closed_until;
         }
-        let Some(limit) = limit.map(|limit| limit as usize).filter(|&limit| limit > 0) else {
-            return;
-        };
-        let Some(first) = self.answered.len().checked_sub(limit).map(|index| self.answered[index])
-        else {
-            return;
-        };
-        if now.saturating_sub(first) <= RECENT {
-            let window = self.closed_until.saturating_sub(first);
-            let longer = self.learned.map_or(window, |learned| learned.window.max(window));
-            self.learned = Some(Learned { limit, window: longer });
+        if let Some(said) = said {
+            self.learn(now, said);
         }
+    }
+
+    fn learn(&mut self, now: Duration, said: Allowance) {
+        let limit = said.limit as usize;
+        let Some(index) = self.answered.len().checked_sub(limit).filter(|_| limit > 0) else {
+            return;
+        };
+        let first = self.answered[index];
+        if now.saturating_sub(first) > RECENT {
+            return;
+        }
+        // A bucket that refills drop by drop tells the time until it is full, which is its whole window; a fixed
+        // window tells its end.
+        let window = self.closed_until.saturating_sub(first).max(said.reset_after + MARGIN);
+        let longest = self.learned.map_or(window, |learned| learned.window.max(window));
+        self.learned = Some(Learned { limit, window: longest });
     }
 
     /// A call came to nothing: nobody knows whether it counted.
@@ -202,8 +209,8 @@ mod tests {
         Duration::from_millis(millis)
     }
 
-    fn said(limit: u32, remaining: u32, reset_after: u64) -> Option<Allowance> {
-        Some(Allowance { limit, remaining, reset_after: millis(reset_after) })
+    const fn said(limit: u32, remaining: u32, reset_after: u64) -> Allowance {
+        Allowance { limit, remaining, reset_after: millis(reset_after) }
     }
 
     /// Sends as many as are let through.
@@ -221,7 +228,7 @@ mod tests {
         let mut gate = Gate::default();
         assert_eq!(send_all(&mut gate, millis(0)), 1);
         assert_eq!(gate.verdict(millis(0)), Verdict::Listen);
-        gate.answered(millis(100), said(5, 4, 4_900));
+        gate.answered(millis(100), Some(said(5, 4, 4_900)));
         assert_eq!(send_all(&mut gate, millis(100)), 4);
         assert_eq!(gate.verdict(millis(100)), Verdict::WaitUntil(millis(5_050)));
     }
@@ -238,13 +245,13 @@ mod tests {
     fn after_the_reset_the_window_is_whole() {
         let mut gate = Gate::default();
         gate.sent(millis(0));
-        gate.answered(millis(10), said(5, 0, 1_000));
+        gate.answered(millis(10), Some(said(5, 0, 1_000)));
         assert_eq!(gate.verdict(millis(1_059)), Verdict::WaitUntil(millis(1_060)));
         assert_eq!(send_all(&mut gate, millis(1_060)), 5);
-        gate.answered(millis(1_100), said(5, 4, 1_000));
+        gate.answered(millis(1_100), Some(said(5, 4, 1_000)));
         assert_eq!(send_all(&mut gate, millis(1_100)), 0, "four are still under way");
         for remaining in [3, 2, 1, 0] {
-            gate.answered(millis(1_101), said(5, remaining, 999));
+            gate.answered(millis(1_101), Some(said(5, remaining, 999)));
         }
         assert_eq!(gate.verdict(millis(1_101)), Verdict::WaitUntil(millis(2_150)));
     }
@@ -253,10 +260,10 @@ mod tests {
     fn answers_out_of_order_do_not_widen_the_window() {
         let mut gate = Gate::default();
         gate.sent(millis(0));
-        gate.answered(millis(10), said(5, 4, 5_000));
+        gate.answered(millis(10), Some(said(5, 4, 5_000)));
         assert_eq!(send_all(&mut gate, millis(10)), 4);
         for remaining in [0, 3, 1, 2] {
-            gate.answered(millis(20), said(5, remaining, 4_990));
+            gate.answered(millis(20), Some(said(5, remaining, 4_990)));
         }
         assert_eq!(send_all(&mut gate, millis(20)), 0);
     }
@@ -265,11 +272,11 @@ mod tests {
     fn an_answer_of_the_window_before_is_ignored() {
         let mut gate = Gate::default();
         gate.sent(millis(0));
-        gate.answered(millis(10), said(2, 1, 1_000));
+        gate.answered(millis(10), Some(said(2, 1, 1_000)));
         gate.sent(millis(10));
         gate.sent(millis(1_100));
-        gate.answered(millis(1_150), said(2, 1, 1_000));
-        gate.answered(millis(1_160), said(2, 0, 0));
+        gate.answered(millis(1_150), Some(said(2, 1, 1_000)));
+        gate.answered(millis(1_160), Some(said(2, 0, 0)));
         assert!(matches!(gate.known, Known::Window { reset, .. } if reset == millis(2_200)));
     }
 
@@ -279,7 +286,7 @@ mod tests {
         for (at, remaining, full) in [(0, 2, 1_000), (100, 1, 1_900), (200, 0, 2_800)] {
             assert_eq!(gate.verdict(millis(at)), Verdict::Go);
             gate.sent(millis(at));
-            gate.answered(millis(at), said(3, remaining, full));
+            gate.answered(millis(at), Some(said(3, remaining, full)));
         }
         assert_eq!(gate.verdict(millis(200)), Verdict::WaitUntil(millis(3_050)));
     }
@@ -290,26 +297,27 @@ mod tests {
         for count in 0..5 {
             assert_eq!(gate.verdict(millis(count)), Verdict::Go);
             gate.sent(millis(count));
-            gate.answered(millis(count), said(1_000, 999, 1_000));
+            gate.answered(millis(count), Some(said(1_000, 999, 1_000)));
         }
         gate.sent(millis(5));
-        gate.refused(millis(5), millis(5_300), Some(5));
-        assert_eq!(gate.verdict(millis(5)), Verdict::WaitUntil(millis(5_300)));
+        gate.refused(millis(5), millis(1_300), Some(said(5, 0, 5_000)));
+        assert_eq!(gate.verdict(millis(5)), Verdict::WaitUntil(millis(1_300)));
+        assert_eq!(gate.verdict(millis(1_300)), Verdict::WaitUntil(millis(5_050)));
         let mut sent = 0;
-        while gate.verdict(millis(5_400)) == Verdict::Go {
-            gate.sent(millis(5_400));
-            gate.answered(millis(5_400), said(1_000, 999, 1_000));
+        while gate.verdict(millis(5_100)) == Verdict::Go {
+            gate.sent(millis(5_100));
+            gate.answered(millis(5_100), Some(said(1_000, 999, 1_000)));
             sent += 1;
         }
         assert_eq!(sent, 5, "the claim of 999 is not believed again");
-        assert_eq!(gate.verdict(millis(5_400)), Verdict::WaitUntil(millis(10_700)));
+        assert_eq!(gate.verdict(millis(5_100)), Verdict::WaitUntil(millis(10_150)));
     }
 
     #[test]
     fn a_refusal_owed_to_others_teaches_nothing() {
         let mut gate = Gate::default();
         gate.sent(millis(0));
-        gate.answered(millis(0), said(5, 4, 1_000));
+        gate.answered(millis(0), Some(said(5, 4, 1_000)));
         gate.sent(millis(1));
         gate.refused(millis(1), millis(500), None);
         assert_eq!(gate.verdict(millis(1)), Verdict::WaitUntil(millis(500)));
@@ -323,7 +331,7 @@ mod tests {
         gate.landed();
         assert_eq!(gate.verdict(millis(0)), Verdict::Go);
         gate.sent(millis(0));
-        gate.answered(millis(0), said(1, 0, 100));
+        gate.answered(millis(0), Some(said(1, 0, 100)));
         gate.sent(millis(200));
         gate.landed();
         assert_eq!(gate.verdict(millis(200)), Verdict::Go);

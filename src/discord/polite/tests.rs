@@ -105,7 +105,7 @@ impl Wire for Arc<Strict> {
                 (*start, *used) = (now, 0);
             }
             *used += 1;
-            let reset = (*start + WINDOW - now).as_secs_f64();
+            let reset = (*start + WINDOW).saturating_sub(now).as_secs_f64();
             let headers = [
                 ("x-ratelimit-limit", LIMIT.to_string()),
                 ("x-ratelimit-remaining", LIMIT.saturating_sub(*used).to_string()),

@@ -27,6 +27,7 @@ pub struct Content {
     source: Source,
     size: u64,
     sums: Arc<OnceLock<Sums>>,
+    crc32c: Arc<OnceLock<u32>>,
 }
 
 #[derive(Clone, Debug)]
@@ -51,21 +52,21 @@ impl Content {
     /// Bytes held in memory.
     pub fn bytes(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
-        Self { size: bytes.len() as u64, source: Source::Memory(bytes), sums: Arc::default() }
+        Self::of(bytes.len() as u64, Source::Memory(bytes))
     }
 
     /// As many bytes as wanted, the same for the same seed.
     pub fn seeded(seed: u64, size: u64) -> Self {
-        let mut block = vec![0; BLOCK];
+        let mut block = vec![0; usize::try_from(size).unwrap_or(BLOCK).min(BLOCK)];
         StdRng::seed_from_u64(seed).fill_bytes(&mut block);
-        Self { size, source: Source::Seeded(Arc::new(block)), sums: Arc::default() }
+        Self::of(size, Source::Seeded(Arc::new(block)))
     }
 
     /// A file on disk, read when it is served; it must not change meanwhile.
     pub fn file(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref().to_owned();
         let size = path.metadata()?.len();
-        Ok(Self { size, source: Source::Disk(Arc::new(path)), sums: Arc::default() })
+        Ok(Self::of(size, Source::Disk(Arc::new(path))))
     }
 
     /// How many bytes there are.
@@ -115,17 +116,38 @@ impl Content {
         Ok(self.sums.get().expect("it was just looked at"))
     }
 
+    /// The CRC32C alone, which takes a moment where the others take seconds.
+    pub fn crc32c(&self) -> io::Result<u32> {
+        if let Some(sum) = self.crc32c.get() {
+            return Ok(*sum);
+        }
+        let (mut offset, mut sum) = (0, 0);
+        while offset < self.size {
+            let chunk = self.read(offset, CHUNK)?;
+            sum = crc32c::crc32c_append(sum, &chunk);
+            offset += chunk.len() as u64;
+        }
+        Ok(*self.crc32c.get_or_init(|| sum))
+    }
+
+    fn of(size: u64, source: Source) -> Self {
+        Self { source, size, sums: Arc::default(), crc32c: Arc::default() }
+    }
+
     fn add_up(&self) -> io::Result<Sums> {
-        let (mut sha256, mut md5, mut crc32c) = (Sha256::new(), Md5::new(), 0);
+        let (mut sha256, mut md5) = (Sha256::new(), Md5::new());
         let mut offset = 0;
         while offset < self.size {
             let chunk = self.read(offset, CHUNK)?;
             sha256.update(&chunk);
             md5.update(&chunk);
-            crc32c = crc32c::crc32c_append(crc32c, &chunk);
             offset += chunk.len() as u64;
         }
-        Ok(Sums { sha256: hex::encode(sha256.finalize()), crc32c, md5: md5.finalize().into() })
+        Ok(Sums {
+            sha256: hex::encode(sha256.finalize()),
+            crc32c: self.crc32c()?,
+            md5: md5.finalize().into(),
+        })
     }
 }
 

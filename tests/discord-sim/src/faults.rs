@@ -48,7 +48,7 @@ pub enum When {
 /// What happens to an answer.
 #[derive(Clone)]
 pub enum Fault {
-    /// This status instead, with Discord's JSON.
+    /// This status instead, with Discord's JSON, or the CDN's text.
     Status(u16),
     /// This status instead, with a page from the server in front.
     HtmlStatus(u16),
@@ -68,9 +68,10 @@ pub enum Fault {
     HtmlOk,
     /// Another file's bytes, of the right length.
     WrongBytes,
-    /// 429 with Discord's headers.
+    /// 429 with Discord's headers; until its time has passed, every further request gets one too.
     Limited(Scope, Duration),
-    /// A 403 or 429 from Cloudflare: HTML, none of Discord's headers, `Retry-After` only when told.
+    /// A 403 or 429 from Cloudflare: HTML, none of Discord's headers, `Retry-After` only when told,
+    /// and then every further request before its time gets one too.
     Cloudflare(u16, Option<Duration>),
     /// The world changes just before this request is answered.
     Act(Arc<dyn Fn(&World) + Send + Sync>),

@@ -38,6 +38,7 @@ pub use self::{
     permissions::{
         ADMINISTRATOR, CONNECT, MANAGE_THREADS, READ_MESSAGE_HISTORY, SEND_MESSAGES, VIEW_CHANNEL,
     },
+    rest::{KnownRoute, routes},
     sim::Sim,
     stats::Stats,
     world::{NewThread, Place, Placement, Spec, TruthAttachment, TruthMessage, World},

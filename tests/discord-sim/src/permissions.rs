@@ -123,3 +123,141 @@ fn apply<'a>(bits: u64, overwrites: impl Iterator<Item = &'a Overwrite>) -> u64 
         overwrites.fold((0, 0), |(allow, deny), o| (allow | o.allow, deny | o.deny));
     (bits & !deny) | allow
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::{Rng, SeedableRng, rngs::StdRng};
+    use twilight_model::{
+        channel::{
+            ChannelType,
+            permission_overwrite::{PermissionOverwrite, PermissionOverwriteType},
+        },
+        guild::Permissions,
+        id::Id,
+    };
+    use twilight_util::permission_calculator::PermissionCalculator;
+
+    use super::*;
+    use crate::{NewChannel, NewThread, World};
+
+    /// What the bot may do in a channel with these overwrites: everyone's, its role's, its own.
+    #[track_caller]
+    fn check(overwrites: [(u64, u64); 3], expected: u64) {
+        let world = World::new(1);
+        let guild = world.create_guild("g");
+        let subjects = [
+            Subject::Role(RoleId(guild.0)),
+            Subject::Role(world.bot_role(guild)),
+            Subject::Member(world.bot()),
+        ];
+        let mut new = NewChannel::text("c");
+        for (subject, (allow, deny)) in subjects.into_iter().zip(overwrites) {
+            new = new.overwrite(Overwrite { subject, allow, deny });
+        }
+        let channel = world.create_channel(guild, new);
+        let state = world.lock();
+        let bits = in_channel(&state, &state.channels[&channel], state.bot);
+        assert_eq!(bits & (VIEW_CHANNEL | READ_MESSAGE_HISTORY), expected);
+    }
+
+    #[test]
+    fn the_more_personal_overwrite_wins_and_a_grant_beats_a_denial_beside_it() {
+        let both = VIEW_CHANNEL | READ_MESSAGE_HISTORY;
+        check([(0, 0), (0, 0), (0, 0)], both);
+        check([(0, READ_MESSAGE_HISTORY), (0, 0), (0, 0)], VIEW_CHANNEL);
+        check([(0, both), (both, 0), (0, 0)], both);
+        check([(0, 0), (both, both), (0, 0)], both);
+        check([(0, 0), (both, 0), (0, READ_MESSAGE_HISTORY)], VIEW_CHANNEL);
+        // History without sight is nothing.
+        check([(0, VIEW_CHANNEL), (READ_MESSAGE_HISTORY, 0), (0, 0)], 0);
+    }
+
+    #[test]
+    fn owners_and_administrators_may_everything() {
+        let world = World::new(1);
+        let guild = world.create_guild("g");
+        let everyone = Subject::Role(RoleId(guild.0));
+        let deny = Overwrite { subject: everyone, allow: 0, deny: VIEW_CHANNEL };
+        let channel = world.create_channel(guild, NewChannel::text("c").overwrite(deny));
+        let may = || {
+            let state = world.lock();
+            let (channel, owner) = (&state.channels[&channel], state.guilds[&guild].owner);
+            (may_view(&state, channel, state.bot), may_view(&state, channel, owner))
+        };
+        assert_eq!(may(), (false, true));
+        world.set_role_permissions(guild, world.bot_role(guild), ADMINISTRATOR);
+        assert_eq!(may(), (true, true));
+    }
+
+    #[test]
+    fn private_threads_are_for_members_and_moderators() {
+        let world = World::new(1);
+        let guild = world.create_guild("g");
+        let channel = world.create_channel(guild, NewChannel::text("c"));
+        let closed = world.create_thread(channel, NewThread::private("closed"));
+        let joined = world.create_thread(channel, NewThread::private("j").member(world.bot()));
+        assert_eq!([closed, joined].map(|thread| world.may_read(thread)), [false, true]);
+        let own = Subject::Member(world.bot());
+        let allow = Overwrite { subject: own, allow: MANAGE_THREADS, deny: 0 };
+        world.set_permissions(channel, allow);
+        assert_eq!([closed, joined].map(|thread| world.may_read(thread)), [true, true]);
+        world.withdraw(channel, READ_MESSAGE_HISTORY);
+        assert_eq!([closed, joined].map(|thread| world.may_read(thread)), [false, false]);
+    }
+
+    /// Two calculations by different hands agree on whatever dice come up with.
+    #[test]
+    fn twilight_comes_to_the_same() {
+        let seed = 20_260_806;
+        let mut dice = StdRng::seed_from_u64(seed);
+        let interesting = [VIEW_CHANNEL, READ_MESSAGE_HISTORY, CONNECT, MANAGE_THREADS];
+        let mut some = |chance: f64| {
+            let chosen = interesting.iter().filter(|_| dice.random_bool(chance));
+            chosen.fold(0, |bits, bit| bits | bit)
+        };
+        let world = World::new(1);
+        let guild = world.create_guild("g");
+        let (everyone, role) = (RoleId(guild.0), world.bot_role(guild));
+        for round in 0..500 {
+            let (base, own) = (some(0.6), some(0.2));
+            world.set_role_permissions(guild, everyone, base);
+            world.set_role_permissions(guild, role, own);
+            let subjects =
+                [Subject::Role(everyone), Subject::Role(role), Subject::Member(world.bot())];
+            let overwrites =
+                subjects.map(|subject| Overwrite { subject, allow: some(0.3), deny: some(0.3) });
+            let mut new = NewChannel::text("c");
+            for overwrite in overwrites {
+                new = new.overwrite(overwrite);
+            }
+            let channel = world.create_channel(guild, new);
+            let ours = {
+                let state = world.lock();
+                in_channel(&state, &state.channels[&channel], state.bot)
+            };
+            let theirs = PermissionCalculator::new(
+                Id::new(guild.0),
+                Id::new(world.bot().0),
+                Permissions::from_bits_truncate(base),
+                &[(Id::new(role.0), Permissions::from_bits_truncate(own))],
+            )
+            .in_channel(ChannelType::GuildText, &overwrites.map(theirs));
+            let readable = VIEW_CHANNEL | READ_MESSAGE_HISTORY;
+            let visible = |bits: u64| if bits & VIEW_CHANNEL == 0 { 0 } else { bits & readable };
+            assert_eq!(visible(ours), visible(theirs.bits()), "round {round} of seed {seed}");
+        }
+    }
+
+    fn theirs(overwrite: Overwrite) -> PermissionOverwrite {
+        let (id, kind) = match overwrite.subject {
+            Subject::Role(role) => (role.0, PermissionOverwriteType::Role),
+            Subject::Member(user) => (user.0, PermissionOverwriteType::Member),
+        };
+        PermissionOverwrite {
+            allow: Permissions::from_bits_truncate(overwrite.allow),
+            deny: Permissions::from_bits_truncate(overwrite.deny),
+            id: Id::new(id),
+            kind,
+        }
+    }
+}

@@ -41,8 +41,11 @@ pub(crate) enum Verdict {
         retry_after: Duration,
         headers: Vec<(&'static str, String)>,
     },
-    /// Cloudflare does not let it through.
-    Blocked,
+    /// Cloudflare does not let it through, and may tell until when.
+    Blocked {
+        status: u16,
+        retry_after: Option<Duration>,
+    },
 }
 
 #[derive(Debug)]
@@ -53,8 +56,17 @@ pub(crate) struct Limiter {
     recent: VecDeque<Instant>,
     invalid: VecDeque<Instant>,
     blocked: Option<Instant>,
+    /// Pauses that were ordered, which hold whether limits are enforced or not.
+    pauses: HashMap<Option<Key>, (Instant, Ordered)>,
     /// What clients were told, and may be held to.
     promises: HashMap<Option<Key>, Promise>,
+}
+
+/// Who ordered a pause, and so how its refusals look.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Ordered {
+    Discord(Scope),
+    Cloudflare(u16),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -77,6 +89,7 @@ impl Limiter {
             recent: VecDeque::new(),
             invalid: VecDeque::new(),
             blocked: None,
+            pauses: HashMap::new(),
             promises: HashMap::new(),
         }
     }
@@ -84,7 +97,10 @@ impl Limiter {
     /// Takes one request out of its bucket and the global one, or refuses it.
     pub(crate) fn take(&mut self, key: Key, bucket: Bucket, now: Instant, epoch: f64) -> Verdict {
         if self.blocked.is_some_and(|until| now < until) {
-            return Verdict::Blocked;
+            return Verdict::Blocked { status: 429, retry_after: None };
+        }
+        if let Some(verdict) = self.paused(key, now) {
+            return verdict;
         }
         if self.options.enforced == Enforced::No {
             return Verdict::Pass(Vec::new());
@@ -142,6 +158,15 @@ impl Limiter {
         }
     }
 
+    /// Refuses everything to one bucket, or with `None` to all, for a while.
+    pub(crate) fn pause(&mut self, key: Option<Key>, by: Ordered, wait: Duration, now: Instant) {
+        self.pauses.insert(key, (now + wait, by));
+    }
+
+    pub(crate) fn end_pauses(&mut self) {
+        self.pauses.clear();
+    }
+
     /// Remembers that a client was told to wait: by `remaining: 0` or by a 429. `None` is all routes.
     pub(crate) fn promise(&mut self, key: Option<Key>, wait: Duration, now: Instant) {
         let until = now + wait;
@@ -172,6 +197,20 @@ impl Limiter {
             self.blocked = Some(now + self.scaled(BLOCK));
             self.invalid.clear();
         }
+    }
+
+    fn paused(&mut self, key: Key, now: Instant) -> Option<Verdict> {
+        self.pauses.retain(|_, (until, _)| now < *until);
+        let (until, by) = [None, Some(key)].iter().find_map(|key| self.pauses.get(key))?;
+        let wait = until.duration_since(now);
+        Some(match by {
+            Ordered::Discord(scope) => {
+                Verdict::Limited { scope: *scope, retry_after: wait, headers: Vec::new() }
+            }
+            Ordered::Cloudflare(status) => {
+                Verdict::Blocked { status: *status, retry_after: Some(wait) }
+            }
+        })
     }
 
     fn shape(&self, bucket: Bucket) -> Option<(u32, Duration, bool)> {
@@ -264,6 +303,20 @@ mod tests {
             assert!(passes(&mut limiter, KEY, Bucket::GlobalOnly, start));
             limiter.note_invalid(start);
         }
-        assert!(matches!(limiter.take(KEY, Bucket::GlobalOnly, start, 0.0), Verdict::Blocked));
+        let verdict = limiter.take(KEY, Bucket::GlobalOnly, start, 0.0);
+        assert!(matches!(verdict, Verdict::Blocked { .. }));
+    }
+
+    #[test]
+    fn an_ordered_pause_holds_for_its_bucket_and_for_its_time() {
+        let mut limiter = Limiter::new(RateLimits::off());
+        let start = Instant::now();
+        let wait = Duration::from_secs(2);
+        limiter.pause(Some(KEY), Ordered::Discord(Scope::Shared), wait, start);
+        assert!(!passes(&mut limiter, KEY, Bucket::GlobalOnly, start));
+        assert!(passes(&mut limiter, ("list_messages", 2), Bucket::GlobalOnly, start));
+        assert!(passes(&mut limiter, KEY, Bucket::GlobalOnly, start + wait));
+        limiter.pause(None, Ordered::Cloudflare(429), wait, start);
+        assert!(!passes(&mut limiter, ("list_messages", 2), Bucket::GlobalOnly, start));
     }
 }

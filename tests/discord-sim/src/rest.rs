@@ -35,6 +35,30 @@ pub(crate) struct Route {
     answer: fn(&Call<'_>) -> Reply,
 }
 
+/// A route that the simulator knows, for those who compare it with Discord's description.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownRoute {
+    /// Its `operationId` in the description.
+    pub name: &'static str,
+    /// `GET` or `POST`.
+    pub method: &'static str,
+    /// The path with its variables in braces, below `/api/v10`.
+    pub template: &'static str,
+    /// The query keys it takes.
+    pub query: &'static [&'static str],
+}
+
+/// Everything that is no violation to ask for.
+pub fn routes() -> Vec<KnownRoute> {
+    let told = |route: &Route| KnownRoute {
+        name: route.name,
+        method: if route.method == Method::GET { "GET" } else { "POST" },
+        template: route.template,
+        query: route.query,
+    };
+    ROUTES.iter().map(told).collect()
+}
+
 /// A request that has passed the gates, with the truth locked while it is answered.
 struct Call<'a> {
     core: &'a Core,

@@ -38,6 +38,9 @@ use crate::{
     world::World,
 };
 
+/// Short beside anything worth waiting for, long beside a look at a few counters.
+const POLL: Duration = Duration::from_millis(5);
+
 /// More than fifty of the longest links take.
 const LARGEST_BODY: usize = 1024 * 1024;
 
@@ -139,6 +142,13 @@ impl Sim {
         self.core.ledger().stats.clone()
     }
 
+    /// Waits until the counts are as wanted.
+    pub async fn until(&self, reached: impl Fn(&Stats) -> bool) {
+        while !reached(&self.core.ledger().stats) {
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
     /// Everything the clients did that Discord does not know, in order.
     pub fn violations(&self) -> Vec<String> {
         self.core.ledger().violations.clone()
@@ -149,9 +159,10 @@ impl Sim {
         self.core.rules().add(rule);
     }
 
-    /// Ends all faults of REST and CDN.
+    /// Ends all faults of REST and CDN, and the pauses they ordered.
     pub fn heal(&self) {
         self.core.rules().clear();
+        self.core.limiter().end_pauses();
     }
 
     /// Changes how `refresh-urls` behaves.

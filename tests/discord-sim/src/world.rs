@@ -139,7 +139,7 @@ impl World {
             id: guild,
             name: name.to_owned(),
             owner,
-            icon: None,
+            icon: Some(format!("{:032x}", state.seed ^ guild.0)),
             available: true,
             roles: BTreeMap::from([
                 (everyone, role(everyone, "@everyone", 0, false)),
@@ -188,6 +188,14 @@ impl World {
         let joined = self.now(&state);
         let member = Member { roles: BTreeSet::new(), joined, nick: None };
         state.guilds.get_mut(&guild).expect("the server exists").members.insert(user, member);
+    }
+
+    /// Gives a member another name in a server, or takes it away.
+    pub fn set_nick(&self, guild: GuildId, user: UserId, nick: Option<&str>) {
+        let mut state = self.lock();
+        let members = state.guilds.get_mut(&guild).map(|guild| &mut guild.members);
+        let member = members.and_then(|members| members.get_mut(&user));
+        member.expect("the account is a member").nick = nick.map(str::to_owned);
     }
 
     /// A new role with these permissions.

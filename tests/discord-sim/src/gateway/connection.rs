@@ -273,6 +273,9 @@ impl Connection {
         if fields.get("token").and_then(Value::as_str).map(bare) != Some(state.token.as_str()) {
             return Then::Close(code::AUTHENTICATION_FAILED);
         }
+        if shards < u64::from(hub.core.options.gateway.required_shards) {
+            return Then::Close(code::SHARDING_REQUIRED);
+        }
         match hub.core.start_session(u32::try_from(shard).unwrap_or(u32::MAX), now) {
             Ok(()) => {}
             Err(TooMany::Today) => {
@@ -283,9 +286,6 @@ impl Connection {
                 self.complain("IDENTIFY faster than max_concurrency allows");
                 return Then::Answer(json!({ "op": 9, "d": false }));
             }
-        }
-        if shards < u64::from(hub.core.options.gateway.required_shards) {
-            return Then::Close(code::SHARDING_REQUIRED);
         }
         if intents & !KNOWN_INTENTS != 0 {
             self.complain(&format!("intents {intents:b} hold unknown bits"));

@@ -82,7 +82,6 @@ pub(crate) fn role(role: &Role) -> Value {
     let mut value = json!({
         "id": role.id,
         "name": role.name,
-        "description": null,
         "permissions": role.permissions.to_string(),
         "position": role.position,
         "color": 0,
@@ -182,7 +181,6 @@ pub(crate) fn channel(channel: &Channel) -> Value {
             "default_reaction_emoji": null,
             "default_sort_order": null,
             "default_forum_layout": 0,
-            "template": "",
         })),
         _ => {}
     }

@@ -18,7 +18,7 @@ use crate::{
     clock::http_date,
     core::Core,
     faults::{Fault, Request, Scope},
-    rate::{Bucket, Key, Verdict},
+    rate::{Bucket, Key, Ordered, Verdict},
     reply::{Headers, Reply, Reset, uncounted},
 };
 
@@ -135,14 +135,22 @@ fn limited(
 ) -> (Result<Headers, Reply>, Pace) {
     for fault in faults {
         match fault {
-            Fault::Limited(scope, wait) => return refuse(*scope, *wait, Vec::new()),
-            Fault::Cloudflare(status, wait) => return cloudflare(*status, *wait),
+            Fault::Limited(scope, wait) => {
+                let whom = (*scope != Scope::Global).then_some(key);
+                core.limiter().pause(whom, Ordered::Discord(*scope), *wait, arrived);
+                return refuse(*scope, *wait, Vec::new());
+            }
+            Fault::Cloudflare(status, wait) => {
+                let ordered = Ordered::Cloudflare(*status);
+                core.limiter().pause(None, ordered, wait.unwrap_or_default(), arrived);
+                return cloudflare(*status, *wait);
+            }
             _ => {}
         }
     }
     let epoch = Duration::from_millis(core.world.clock().now()).as_secs_f64();
     match core.limiter().take(key, bucket, arrived, epoch) {
-        Verdict::Blocked => cloudflare(429, None),
+        Verdict::Blocked { status, retry_after } => cloudflare(status, retry_after),
         Verdict::Limited { scope, retry_after, headers } => refuse(scope, retry_after, headers),
         Verdict::Pass(headers) => {
             let value = |name| headers.iter().find(|(key, _)| *key == name).map(|(_, value)| value);

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use discord_sim::{
-    Content, Fault, NewAttachment, NewChannel, NewMessage, Rule, Target, VIEW_CHANNEL, World,
+    AttachmentId, Content, Fault, NewAttachment, NewChannel, NewMessage, Rule, Spec, Target,
+    TruthMessage, VIEW_CHANNEL, World,
 };
+use serde_json::Value;
 
 use crate::client::Bot;
 
@@ -75,4 +77,57 @@ async fn the_world_may_change_between_two_pages() {
     }));
     assert_eq!(bot.get(&path).await.0, 200);
     assert_eq!(bot.get(&path).await.0, 403);
+}
+
+#[tokio::test]
+async fn the_stubborn_get_everything_through_chance() {
+    let (world, _) = World::generate(41, &Spec::default());
+    let bot = Bot::new(&world).await;
+    let links = async |message: &TruthMessage| {
+        let path = format!("/channels/{}/messages/{}", message.channel, message.id);
+        loop {
+            let Ok(response) = bot.send(&path).await else { continue };
+            let well = response.status() == 200;
+            if let Ok(value) = response.json::<Value>().await
+                && well
+                && value["id"].is_string()
+            {
+                return value["attachments"].as_array().unwrap().clone();
+            }
+        }
+    };
+    for fault in [
+        Fault::Status(503),
+        Fault::HtmlStatus(502),
+        Fault::HtmlOk,
+        Fault::Reset,
+        Fault::Truncate(10),
+        Fault::Stall(Duration::from_millis(1)),
+    ] {
+        bot.sim.inject(Rule::chance(Target::Everything, 0.1, fault));
+    }
+    bot.sim.inject(Rule::chance(Target::Cdn, 0.1, Fault::WrongBytes));
+    for message in world.expected() {
+        for link in links(&message).await {
+            let id = link["id"].as_str().unwrap().parse().unwrap();
+            let truth =
+                message.attachments.iter().find(|file| file.id == AttachmentId(id)).unwrap();
+            let wanted = truth.content.to_bytes().unwrap();
+            loop {
+                let got = bot.http.get(link["url"].as_str().unwrap()).send().await;
+                if let Ok(response) = got
+                    && let Ok(bytes) = response.bytes().await
+                    && bytes == wanted
+                {
+                    break;
+                }
+            }
+        }
+    }
+    let answers = bot.sim.stats().answers;
+    for status in [0, 502, 503] {
+        assert!(answers.contains_key(&("get_message".to_owned(), status)), "{status} never came");
+        assert!(answers.contains_key(&("cdn".to_owned(), status)), "{status} never came");
+    }
+    bot.assert_polite();
 }

@@ -96,6 +96,35 @@ async fn refresh_behaves_in_all_the_ways_nobody_promised() {
 }
 
 #[tokio::test]
+async fn a_gigabyte_takes_no_memory_of_its_size() {
+    let size = 1 << 30;
+    let world = World::new(1);
+    let guild = world.create_guild("g");
+    let channel = world.create_channel(guild, NewChannel::text("c"));
+    let file = NewAttachment::new("long.mp4", Content::seeded(1, size));
+    world.post(channel, NewMessage::text("").attach(file));
+    let bot = Bot::new(&world).await;
+    let page = bot.ok(&format!("/channels/{channel}/messages")).await;
+    let link = page[0]["attachments"][0]["url"].as_str().unwrap();
+    let mut response = bot.http.get(link).send().await.unwrap();
+    let (mut length, mut crc) = (0, 0);
+    while let Some(chunk) = response.chunk().await.unwrap() {
+        length += chunk.len() as u64;
+        crc = crc32c::crc32c_append(crc, &chunk);
+    }
+    assert_eq!(length, size);
+    assert_eq!(crc, Content::seeded(1, size).crc32c().unwrap());
+    assert!(peak_memory() < 256 << 20, "{} bytes at the peak", peak_memory());
+}
+
+/// The most this process ever held, as Linux counts it.
+fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+}
+
+#[tokio::test]
 async fn a_token_sent_to_the_cdn_is_reported() {
     let (bot, _, _, link) = one_file().await;
     bot.http.get(&link).header("authorization", "Bot x").send().await.unwrap();

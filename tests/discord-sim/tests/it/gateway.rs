@@ -112,6 +112,19 @@ async fn messages_arrive_live() {
 }
 
 #[tokio::test]
+async fn embeds_come_late_and_without_an_edit() {
+    let mut tail = Tail::new().await;
+    tail.ready().await;
+    let message = tail.post("https://example.com/clip");
+    let Event::MessageCreate(created) = tail.next().await else { panic!("the message") };
+    assert!(created.embeds.is_empty());
+    let embed = serde_json::json!({ "type": "link", "url": "https://example.com/clip" });
+    tail.sim.world().edit(tail.channel, message, Edit::late_embeds(vec![embed]));
+    let Event::MessageUpdate(updated) = tail.next().await else { panic!("its embed") };
+    assert_eq!((updated.embeds.len(), updated.edited_timestamp), (1, None));
+}
+
+#[tokio::test]
 async fn a_cut_connection_is_resumed_and_misses_nothing() {
     let mut tail = Tail::new().await;
     tail.ready().await;
@@ -141,6 +154,9 @@ async fn a_cut_connection_is_resumed_and_misses_nothing() {
     let stats = tail.sim.stats();
     assert_eq!(stats.identifies, 1);
     assert_eq!(stats.resumes, 4);
+    tail.sim.gateway().cut();
+    while !matches!(tail.next().await, Event::Resumed) {}
+    tail.sim.until(|stats| stats.resumes == 5).await;
     assert_eq!(tail.sim.violations(), Vec::<String>::new());
 }
 

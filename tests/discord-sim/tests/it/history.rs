@@ -1,12 +1,13 @@
 //! Reading everything through the front door finds exactly what the world says it holds.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use discord_sim::{
-    Kind, NewChannel, NewMessage, NewThread, Overwrite, READ_MESSAGE_HISTORY, Spec, Subject,
-    VIEW_CHANNEL, World,
+    Kind, NewChannel, NewMessage, NewThread, Options, Overwrite, READ_MESSAGE_HISTORY, Sim, Spec,
+    Subject, VIEW_CHANNEL, World,
 };
 use serde_json::Value;
+use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 
 use crate::client::Bot;
 
@@ -199,6 +200,32 @@ async fn withheld_content_comes_empty_but_for_mentions() {
     assert_eq!(bot.ok("/applications/@me").await["flags"], 0);
     world.set_message_content(discord_sim::MessageContent::Granted);
     assert_eq!(bot.ok("/applications/@me").await["flags"], 1 << 19);
+}
+
+#[tokio::test]
+async fn a_restarted_simulator_is_where_it_was() {
+    let world = World::new(1);
+    let first = Sim::start(world.clone(), Options::default()).await.unwrap();
+    let address = first.api_url();
+    let port = address.rsplit(':').next().unwrap().parse().unwrap();
+    first.shutdown().await;
+    let second = Sim::start_on(world, Options::default(), port).await.unwrap();
+    assert_eq!(second.api_url(), address);
+}
+
+#[tokio::test]
+async fn answers_carry_the_simulated_time() {
+    let world = World::new(1);
+    let bot = Bot::new(&world).await;
+    for years in [0, 20] {
+        world.clock().advance(Duration::from_hours(24 * 365 * years));
+        let before = world.clock().now() / 1000;
+        let response = bot.send("/gateway").await.unwrap();
+        let date = response.headers()["date"].to_str().unwrap();
+        let date = OffsetDateTime::parse(date, &Rfc2822).unwrap().unix_timestamp();
+        let after = world.clock().now() / 1000;
+        assert!((before..=after).contains(&u64::try_from(date).unwrap()));
+    }
 }
 
 #[tokio::test]

@@ -72,6 +72,13 @@ async fn scopes_are_told_apart_and_shared_ones_do_not_count() {
         assert_eq!(bot.sim.stats().invalid, invalid);
     }
     bot.sim.heal();
+    let before = bot.sim.stats().avoidable;
+    // Whoever does not wait is refused again, and to blame.
+    bot.sim.inject(Rule::nth(Target::Rest, 1, Fault::Limited(Scope::Global, wait)));
+    assert_eq!(bot.send(&path).await.unwrap().status(), 429);
+    assert_eq!(bot.send("/gateway").await.unwrap().status(), 429);
+    assert_eq!(bot.sim.stats().avoidable, before + 2);
+    bot.sim.heal();
     let told = Some(Duration::from_secs(3));
     bot.sim.inject(Rule::nth(Target::Rest, 1, Fault::Cloudflare(429, told)));
     let page = bot.send(&path).await.unwrap();

@@ -13,4 +13,8 @@ mod history;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod models;
+#[cfg(test)]
+mod openapi;
+#[cfg(test)]
 mod sockets;

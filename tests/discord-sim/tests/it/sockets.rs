@@ -179,3 +179,40 @@ async fn sessions_end_with_a_proper_close_and_with_the_window() {
     socket.say(&resume(&id, 3)).await;
     assert_eq!(socket.payload().await, json!({ "op": 9, "d": false }));
 }
+
+#[tokio::test]
+async fn each_shard_hears_of_its_own_servers() {
+    let world = World::new(1);
+    let guilds = ["a", "b", "c"].map(|name| world.create_guild(name).0);
+    let gateway = GatewayOptions {
+        max_concurrency: 2,
+        shards: 2,
+        required_shards: 2,
+        ..GatewayOptions::default()
+    };
+    let options = Options { gateway, ..Options::default() };
+    let sim = Sim::start(world, options).await.unwrap();
+    let sharded = |shard: u64, shards: u64| {
+        let mut payload = identify(&sim.world().token(), GUILDS);
+        payload["d"]["shard"] = json!([shard, shards]);
+        payload
+    };
+    for shard in 0..2 {
+        let mut socket = Socket::greeted(&sim).await;
+        socket.say(&sharded(shard, 2)).await;
+        let mut expected: Vec<u64> =
+            guilds.iter().copied().filter(|guild| (guild >> 22) % 2 == shard).collect();
+        expected.sort_unstable();
+        let ready = socket.payload().await;
+        let listed = ready["d"]["guilds"].as_array().unwrap().iter();
+        let listed: Vec<&str> = listed.map(|guild| guild["id"].as_str().unwrap()).collect();
+        assert_eq!(listed, expected.iter().map(u64::to_string).collect::<Vec<_>>());
+        for guild in expected {
+            assert_eq!(socket.payload().await["d"]["id"], guild.to_string());
+        }
+    }
+    let mut alone = Socket::greeted(&sim).await;
+    alone.say(&sharded(0, 1)).await;
+    assert_eq!(alone.close_code().await, 4011);
+    assert_eq!(sim.violations(), Vec::<String>::new());
+}
