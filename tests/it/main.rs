@@ -1,5 +1,8 @@
 //! The integration tests, one file a behaviour.
-#![allow(clippy::unwrap_used, reason = "what can't be had here fails the test, which is what unwrap does")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "what can't be had here fails the test, which is what unwrap does"
+)]
 
 mod tidy;
 mod docs;

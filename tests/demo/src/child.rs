@@ -38,7 +38,9 @@ impl Child {
         }
         command.envs(settings.iter().map(|(name, value)| (name, value)));
         // Ctrl-C reaches a whole process group; the demo alone decides when the others end.
-        command.process_group(0).stdin(Stdio::null()).kill_on_drop(true);
+        command.process_group(0).kill_on_drop(true);
+        // Progress and warnings come on standard error; what is said beside them, the demo says itself.
+        command.stdin(Stdio::null()).stdout(Stdio::null());
         let process = command.spawn().with_context(|| format!("start {}", program.display()))?;
         Ok(Self { what, process })
     }

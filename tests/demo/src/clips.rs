@@ -17,13 +17,13 @@ use tokio::task::JoinHandle;
 
 use crate::people::pick;
 
-/// How many files the history has: with a hundred the grid scrolls, and they are made in half a minute.
-pub(crate) const HISTORY: usize = 96;
+/// How many files the history has: enough for the grid to scroll, and made in half a minute.
+const HISTORY: usize = 80;
 
 /// The first samples of every run, so that the folder with them serves the next run too.
 const SEED: u64 = 2;
 
-/// One turn of the wheel has a sample of each sort, and takes two processors some seconds.
+/// One turn of the wheel, for what is posted live: it has a sample of each sort, and takes two processors some seconds.
 const BATCH: usize = Library::VARIETY;
 
 /// Discord's attachment flag for a file that is blurred until somebody asks for it.
@@ -40,23 +40,28 @@ pub(crate) struct Clips {
 impl Clips {
     /// Makes the files of the history, showing how far it is, or finds those of a run before.
     pub(crate) async fn make(cache: &Path) -> Result<(Vec<Sample>, Self), GenerateError> {
-        let bar = ProgressBar::new(HISTORY as u64);
+        let bar = ProgressBar::new((HISTORY + BATCH) as u64);
         let style = ProgressStyle::with_template("making media {bar:30} {pos}/{len}, {elapsed}");
         bar.set_style(style.expect("the template is well-formed"));
         bar.tick();
         let library = tokio::task::spawn_blocking({
             let (cache, bar) = (cache.to_owned(), bar.clone());
-            move || Library::generate_telling(&cache, HISTORY, SEED, &|| bar.inc(1))
+            move || {
+                let tell = || bar.inc(1);
+                let history = Library::generate_telling(&cache, HISTORY, SEED, &tell)?;
+                let live = Library::generate_telling(&cache, BATCH, SEED + 1, &tell)?;
+                Ok::<_, GenerateError>((history.samples, live.samples))
+            }
         });
-        let library = library.await.expect("making media does not panic")?;
+        let (history, live) = library.await.expect("making media does not panic")?;
         bar.finish_and_clear();
         let clips = Self {
             cache: cache.to_owned(),
-            ready: VecDeque::new(),
-            next_seed: SEED + 1,
+            ready: live.into(),
+            next_seed: SEED + 2,
             kitchen: None,
         };
-        Ok((library.samples, clips))
+        Ok((history, clips))
     }
 
     /// A file that was not posted before; none while the next ones are still being made.

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, io};
 
 use anyhow::Context;
 use discord_sim::{ChannelId, Edit, MessageId, NewMessage, NewThread, UserId};
-use rand::{Rng, SeedableRng, rngs::StdRng};
+use rand::{SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use sample_media::Sample;
 
 use crate::{
@@ -191,16 +191,18 @@ impl Live {
         Ok(address(&self.server, new, text, &mut self.random))
     }
 
-    /// Somewhere on show, most of the time; what is hidden goes on living too.
+    /// Busy places more often than quiet ones; what is hidden goes on living too.
     fn channel(&mut self) -> ChannelId {
-        let shown = self.random.random_bool(0.9);
-        let spots = self.server.spots.iter().filter(|spot| match spot.purpose {
-            Purpose::Show => spot.closed.is_none(),
-            Purpose::Talk => !shown && spot.closed.is_none(),
-            Purpose::Posts => false,
-        });
-        let open: Vec<ChannelId> = spots.map(|spot| spot.id).collect();
-        people::pick(&open, &mut self.random)
+        let spots = self.server.spots.iter();
+        let open: Vec<_> = spots
+            .filter(|spot| spot.closed.is_none())
+            .map(|spot| match spot.purpose {
+                Purpose::Show => (spot.id, spot.weight),
+                Purpose::Talk => (spot.id, spot.weight.div_ceil(4)),
+            })
+            .collect();
+        let drawn = open.choose_weighted(&mut self.random, |(_, weight)| *weight);
+        drawn.expect("channels stay open").0
     }
 
     fn note(&mut self, sample: &Sample) -> io::Result<()> {

@@ -28,8 +28,6 @@ pub(crate) enum Purpose {
     Show,
     /// Some do.
     Talk,
-    /// Every post does, in threads of their own.
-    Posts,
 }
 
 /// A place where people write, and since when.
@@ -73,12 +71,12 @@ const CHANNELS: [(&str, Kind, &str, Purpose, u32); 11] = [
     ("Clips", Kind::Text, "best-of", Purpose::Show, 5),
     ("Clips", Kind::Text, "screenshots", Purpose::Show, 6),
     ("Clips", Kind::Text, "works-in-progress", Purpose::Show, 6),
-    ("Clips", Kind::Media, "gallery", Purpose::Posts, 0),
+    ("Clips", Kind::Media, "gallery", Purpose::Show, 0),
     ("Hangout", Kind::Text, "general", Purpose::Talk, 10),
     ("Hangout", Kind::Voice, "Lounge", Purpose::Talk, 4),
     // A voice channel may be called anything.
     ("Hangout", Kind::Voice, "<script>alert(1)</script>", Purpose::Talk, 1),
-    ("Hangout", Kind::Forum, "show-and-tell", Purpose::Posts, 0),
+    ("Hangout", Kind::Forum, "show-and-tell", Purpose::Show, 0),
 ];
 
 /// Threads: the channel they are in, their name, when they opened and closed, in days after the founding.
@@ -133,7 +131,7 @@ impl Server {
             category = Some((above, parent));
             let new = NewChannel::new(kind, name).under(parent);
             let id = self.world.create_channel(self.guild, new);
-            if purpose == Purpose::Posts {
+            if kind == Kind::Forum || kind == Kind::Media {
                 self.forums.push(id);
             } else {
                 self.add(id, purpose, weight, self.founded, None);
@@ -152,7 +150,7 @@ impl Server {
             .overwrite(Overwrite { subject: own, allow: VIEW_CHANNEL, deny: 0 });
         for new in [private, NewChannel::text("after-dark").nsfw()] {
             let id = self.world.create_channel(self.guild, new);
-            self.add(id, Purpose::Show, 2, self.founded, None);
+            self.add(id, Purpose::Show, 1, self.founded, None);
         }
     }
 

@@ -140,8 +140,8 @@ impl Show<'_> {
 
     fn announcement(&self, length: Length) -> String {
         let end = match length {
-            Length::Open => "Ctrl-C ends it".to_owned(),
-            Length::Checked(time) => format!("it ends by itself after {} s", time.as_secs()),
+            Length::Open => "Ctrl-C ends everything".to_owned(),
+            Length::Checked(time) => format!("It ends by itself after {} s", time.as_secs()),
         };
         let url = self.stage.url();
         format!(
