@@ -1,13 +1,17 @@
 //! `bowerbird serve`: shows the page over whatever bucket is configured.
 
 use anyhow::Context as _;
-use tokio::net::TcpListener;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
 
 use super::ServeArgs;
 use crate::{app::open, config::LocalConfig, serve};
 
-/// Serves until it is interrupted.
+/// Serves until it is told to end.
 pub async fn run(config: LocalConfig, args: ServeArgs) -> anyhow::Result<()> {
+    let mut end = signal(SignalKind::terminate())?;
     let bucket = open::bucket(&config.bucket).await?;
     let listener =
         TcpListener::bind(args.addr).await.with_context(|| format!("--addr {}", args.addr))?;
@@ -16,6 +20,12 @@ pub async fn run(config: LocalConfig, args: ServeArgs) -> anyhow::Result<()> {
         config.bucket,
         listener.local_addr()?
     );
-    serve::serve(listener, serve::router(bucket), super::interrupted()).await?;
+    let told = async move {
+        tokio::select! {
+            () = super::interrupted() => {}
+            _ = end.recv() => {}
+        }
+    };
+    serve::serve(listener, serve::router(bucket), told).await?;
     Ok(())
 }

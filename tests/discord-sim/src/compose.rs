@@ -202,6 +202,13 @@ impl NewMessage {
         Self { content: content.into(), ..Self::default() }
     }
 
+    /// Another text.
+    #[must_use]
+    pub fn saying(mut self, content: impl Into<String>) -> Self {
+        self.content = content.into();
+        self
+    }
+
     /// Who wrote it.
     #[must_use]
     pub fn by(mut self, author: UserId) -> Self {

@@ -9,15 +9,29 @@ use crate::content::Content;
 /// What avatars are asked for most, and little to hold.
 const SIDE: u32 = 64;
 
-/// A square PNG of two colours that the seed decides.
+/// Fields in a row: few enough that the pattern is recognised when it is small.
+const FIELDS: u32 = 5;
+
+/// A square PNG of a pattern in two colours that the seed decides, mirrored, since faces are.
 pub(crate) fn png(seed: u64) -> Content {
-    let colours = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes();
-    let (light, dark) = (&colours[..3], &colours[3..6]);
+    let mixed = (seed ^ (seed >> 32)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let colours = mixed.to_be_bytes();
+    let ground = [colours[0], colours[1], colours[2]].map(|channel| 192 + channel / 4);
+    let figure = [colours[2], colours[0], colours[1]].map(|channel| channel / 2 + 24);
     let mut rows = Vec::new();
     for y in 0..SIDE {
         rows.push(0);
         for x in 0..SIDE {
-            rows.extend(if (x / 8 + y / 8) % 2 == 0 { light } else { dark });
+            // A margin of a third of a field on each side.
+            let field = |at: u32| (at * (3 * FIELDS + 2) / SIDE).checked_sub(1).map(|at| at / 3);
+            let set = match (field(x), field(y)) {
+                (Some(x), Some(y)) if x < FIELDS && y < FIELDS => {
+                    let column = x.min(FIELDS - 1 - x);
+                    (mixed >> (column * FIELDS + y)) & 1 == 1
+                }
+                _ => false,
+            };
+            rows.extend(if set { figure } else { ground });
         }
     }
     let mut deflated = ZlibEncoder::new(Vec::new(), Compression::fast());

@@ -103,6 +103,11 @@ impl World {
         &self.0.clock
     }
 
+    /// Lets everything happen at this time (unix milliseconds) until told otherwise, so that a past can be written.
+    pub fn pretend(&self, at: Option<u64>) {
+        self.lock().pretended = at;
+    }
+
     /// The token that logs the bot in.
     pub fn token(&self) -> String {
         self.lock().token.clone()

@@ -30,17 +30,24 @@ const VP8: &str = "-c:v libvpx -deadline realtime -cpu-used -8 -b:v 900k -pix_fm
     -flags:v +bitexact -c:a libopus -b:a 32k -flags:a +bitexact";
 
 /// Makes every recipe, or says why the first that failed did.
-pub(crate) fn cook(recipes: &[Recipe], dir: &Path) -> Result<(), GenerateError> {
+pub(crate) fn cook(
+    recipes: &[Recipe],
+    dir: &Path,
+    made: &(dyn Fn() + Sync),
+) -> Result<(), GenerateError> {
     let next = AtomicUsize::new(0);
     let result = Mutex::new(Ok(()));
     thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
                 while let Some(recipe) = recipes.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if let Err(error) = make(recipe, dir) {
-                        next.store(recipes.len(), Ordering::Relaxed);
-                        *result.lock().expect("no cook panics with the result in hand") =
-                            Err(error);
+                    match make(recipe, dir) {
+                        Ok(()) => made(),
+                        Err(error) => {
+                            next.store(recipes.len(), Ordering::Relaxed);
+                            *result.lock().expect("no cook panics with the result in hand") =
+                                Err(error);
+                        }
                     }
                 }
             });

@@ -121,6 +121,16 @@ impl Library {
     /// The same seed makes the same samples; a larger count adds to them. Blocks: some seconds
     /// for 48 on two processors, nothing the second time.
     pub fn generate(cache: &Path, count: usize, seed: u64) -> Result<Self, GenerateError> {
+        Self::generate_telling(cache, count, seed, &|| {})
+    }
+
+    /// The same, telling of each sample once it is there.
+    pub fn generate_telling(
+        cache: &Path,
+        count: usize,
+        seed: u64,
+        made: &(dyn Fn() + Sync),
+    ) -> Result<Self, GenerateError> {
         let recipes: Vec<_> = (0..count).map(|index| recipe::of(index, seed)).collect();
         let mut hasher = DefaultHasher::new();
         recipes.hash(&mut hasher);
@@ -131,7 +141,7 @@ impl Library {
         kitchen.lock()?;
         if !dir.is_dir() {
             let unfinished = tempfile::Builder::new().prefix("samples-").tempdir_in(cache)?;
-            kitchen::cook(&recipes, unfinished.path())?;
+            kitchen::cook(&recipes, unfinished.path(), made)?;
             fs::rename(unfinished.path(), &dir)?;
         }
         drop(kitchen);

@@ -110,7 +110,7 @@ impl World {
     /// A server of this size, in the past whole.
     pub fn generate(seed: u64, spec: &Spec) -> (Self, GuildId) {
         let world = Self::new(seed);
-        world.lock().pretended = Some(spec.founded);
+        world.pretend(Some(spec.founded));
         let guild = world.create_guild("The Bower");
         let mut maker = Maker {
             random: StdRng::seed_from_u64(seed),
@@ -123,7 +123,7 @@ impl World {
             spec: spec.clone(),
         };
         maker.populate();
-        world.lock().pretended = None;
+        world.pretend(None);
         (world, guild)
     }
 }

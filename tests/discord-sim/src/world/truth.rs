@@ -141,6 +141,11 @@ impl World {
         self.lock().users.get(&user)?.avatar.clone()
     }
 
+    /// What an account is called.
+    pub fn user_name(&self, user: UserId) -> String {
+        shown_name(&self.lock(), user)
+    }
+
     /// Whether the bot may read what was written in a channel or thread before.
     pub fn may_read(&self, channel: ChannelId) -> bool {
         let state = self.lock();
@@ -166,7 +171,6 @@ fn describe(state: &State, channel: &Channel) -> Place {
 }
 
 fn tell(state: &State, channel: &Channel, message: &Message) -> TruthMessage {
-    let author = &state.users[&message.author];
     let first = message.snapshot.iter().flat_map(|snapshot| &snapshot.attachments);
     let forwarded: Vec<AttachmentId> = first.copied().collect();
     // Files get their ids with or after their message's, so nothing older needs a look.
@@ -198,13 +202,18 @@ fn tell(state: &State, channel: &Channel, message: &Message) -> TruthMessage {
         channel: channel.id,
         guild: channel.guild,
         author: message.author,
-        author_name: author.global_name.clone().unwrap_or_else(|| author.name.clone()),
+        author_name: shown_name(state, message.author),
         content: message.content.clone(),
         kind: message.kind,
         edited: message.edited,
         deleted: message.deleted,
         attachments,
     }
+}
+
+fn shown_name(state: &State, user: UserId) -> String {
+    let user = &state.users[&user];
+    user.global_name.clone().unwrap_or_else(|| user.name.clone())
 }
 
 /// Whether embeds or components of the message show the file.
