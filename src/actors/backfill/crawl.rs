@@ -14,7 +14,7 @@ use tokio::{
     task::JoinSet,
     time::{Instant, sleep_until},
 };
-use tracing::{info, warn};
+use tracing::{debug, warn};
 
 use super::{
     progress::Progress,
@@ -379,7 +379,7 @@ impl Crawl {
                 atlas.places.values().filter_map(of).collect()
             });
             if idle && !was_idle {
-                info!(messages = progress.messages, "everything that is wanted has been read");
+                debug!(messages = progress.messages, "everything that is wanted has been read");
             }
             true
         });
