@@ -3,6 +3,7 @@
     clippy::unwrap_used,
     reason = "what can't be had here fails the test, which is what unwrap does"
 )]
+#![allow(clippy::unwrap_used, reason = "a test says that it failed by panicking")]
 
 mod tidy;
 mod docs;
@@ -13,3 +14,5 @@ mod discord_rest;
 mod discord_gateway;
 mod serve;
 mod page;
+mod rig;
+mod fetch;
