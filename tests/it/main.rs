@@ -3,7 +3,6 @@
     clippy::unwrap_used,
     reason = "what can't be had here fails the test, which is what unwrap does"
 )]
-#![allow(clippy::unwrap_used, reason = "a test says that it failed by panicking")]
 
 mod tidy;
 mod docs;
