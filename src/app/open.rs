@@ -136,7 +136,7 @@ fn pictures(config: &Config) -> String {
 }
 
 /// Files that nobody waits for, left by a crash between a look and its end.
-async fn sweep(spool: &Spool, store: &Store) -> anyhow::Result<()> {
+pub async fn sweep(spool: &Spool, store: &Store) -> anyhow::Result<()> {
     for sha256 in spool.files().await? {
         if !store.awaits_look(sha256)? {
             spool.remove(sha256).await?;
