@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use tokio::net::TcpListener;
 
-use super::ServeArgs;
+use super::{ServeArgs, output::say};
 use crate::{app::open, config::LocalConfig, serve};
 
 /// Serves until it is interrupted.
@@ -11,11 +11,11 @@ pub async fn run(config: LocalConfig, args: ServeArgs) -> anyhow::Result<()> {
     let bucket = open::bucket(&config.bucket).await?;
     let listener =
         TcpListener::bind(args.addr).await.with_context(|| format!("--addr {}", args.addr))?;
-    println!(
-        "The archive in {} is on http://{}/ (Ctrl-C ends this)",
+    say(format_args!(
+        "The archive in {} is on http://{}/ (Ctrl-C ends this)\n",
         config.bucket,
         listener.local_addr()?
-    );
+    ))?;
     serve::serve(listener, serve::router(bucket), super::interrupted()).await?;
     Ok(())
 }
