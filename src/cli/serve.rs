@@ -19,7 +19,7 @@ pub async fn run(config: LocalConfig, args: ServeArgs) -> anyhow::Result<()> {
         "The archive in {} is on http://{}/ (Ctrl-C ends this)\n",
         config.bucket,
         listener.local_addr()?
-    );
+    ))?;
     let told = async move {
         tokio::select! {
             () = super::interrupted() => {}
@@ -27,7 +27,5 @@ pub async fn run(config: LocalConfig, args: ServeArgs) -> anyhow::Result<()> {
         }
     };
     serve::serve(listener, serve::router(bucket), told).await?;
-    ))?;
-    serve::serve(listener, serve::router(bucket), super::interrupted()).await?;
     Ok(())
 }
