@@ -20,7 +20,7 @@ use crate::{
         Drain,
         alarm::Alarm,
         backfill::{self, Backfill, Progress, Wanted},
-        download::Copier,
+        download::{Copier, Naming},
         gateway::{self, Gateway, Health},
         persistence::{self, Ledger, Persistence},
         publisher::{self, Keeper, Page, Publisher},
@@ -196,7 +196,8 @@ impl Service {
             store: store.clone(),
             clock,
         }));
-        let copier = Copier { cdn, bucket, spool, store: store.clone() };
+        let naming = Naming::default();
+        let copier = Copier { cdn, bucket, spool, store: store.clone(), naming };
         download_seat.start(Worker::new(worker::Parts {
             work: Arc::new(copier),
             limit: orders.downloads,
