@@ -2,9 +2,16 @@
 //!
 //! A crash between the object and the report leaves an object without a row; copying it again finds it there.
 
-use std::{io::ErrorKind, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    io::ErrorKind,
+    num::NonZeroUsize,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use async_trait::async_trait;
+use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
 use tracing::error;
 
 use super::worker::Work;
@@ -40,6 +47,26 @@ pub struct Copier {
     pub spool: Spool,
     /// Knows what is there already.
     pub store: Store,
+    /// Lets equal bytes get one name.
+    pub naming: Naming,
+}
+
+/// Bytes that tell no type are named after the file that held them, and others may hold the same: of those, one at a
+/// time looks for a name and gives one.
+#[derive(Clone, Debug, Default)]
+pub struct Naming(Arc<Mutex<HashMap<Sha256, Arc<Turn<()>>>>>);
+
+impl Naming {
+    /// Waits until nobody else names these bytes.
+    async fn turn(&self, sha256: Sha256) -> OwnedMutexGuard<()> {
+        let turn = {
+            let mut turns = self.0.lock().expect("no holder of this lock panics");
+            // Those that only we hold have nobody naming or waiting.
+            turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+            Arc::clone(turns.entry(sha256).or_default())
+        };
+        turn.lock_owned().await
+    }
 }
 
 #[async_trait]
@@ -81,7 +108,13 @@ impl Copier {
 
     async fn put(&self, spooled: Spooled, filename: &str) -> Result<Content, Failure> {
         let Spooled { path, sha256, crc32c, size, head } = spooled;
-        let object = format!("media/{sha256}.{}", extension_of(&head, filename));
+        let extension = extension_of(&head, filename);
+        let _alone;
+        let mut object = format!("media/{sha256}.{extension}");
+        if infer::get(&head).is_none() {
+            _alone = self.naming.turn(sha256).await;
+            object = self.named_before(sha256).await?.unwrap_or(object);
+        }
         let key = ObjectKey::new(object.clone()).expect("made of a hash and a checked extension");
         let body = Body::File { path, len: size, crc32c: Crc32c(crc32c) };
         match self.bucket.put(&key, body, Precondition::Absent).await {
@@ -94,6 +127,13 @@ impl Copier {
         }
         let content_type = content_type_of(&head);
         Ok(Content { object, size, crc32c, content_type, look: None })
+    }
+
+    /// The name under which these bytes are in the bucket, be it that the row of it was lost in a crash.
+    async fn named_before(&self, sha256: Sha256) -> Result<Option<String>, Failure> {
+        let listed = self.bucket.list(&format!("media/{sha256}."), None, NonZeroUsize::MIN).await;
+        let listed = listed.map_err(|error| bucket_failure(&error))?;
+        Ok(listed.objects.into_iter().next().map(|object| object.key.to_string()))
     }
 
     async fn check_there(&self, key: &ObjectKey, size: u64, crc32c: u32) -> Result<(), Failure> {

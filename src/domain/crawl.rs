@@ -57,6 +57,22 @@ pub fn proven_empty(step: Step, answered_at: Timestamp) -> Option<Span> {
     }
 }
 
+/// What of that remains proven when the messages that nobody wants are left out of an answer: `ids` are all that came.
+/// None where they were all there was to prove.
+pub fn proven_without_unwanted(
+    span: Span,
+    wanted: Span,
+    ids: impl Iterator<Item = MessageId>,
+) -> Option<Span> {
+    let unwanted: Vec<_> = ids.filter(|id| !wanted.contains(*id)).collect();
+    let below = unwanted.iter().filter(|id| **id < wanted.first).max();
+    let above = unwanted.iter().filter(|id| **id > wanted.last).min();
+    Span::new(
+        below.map_or(span.first, |below| span.first.max(below.next())),
+        above.map_or(span.last, |above| span.last.min(above.previous())),
+    )
+}
+
 /// The page of a place to read next; none when everything that is wanted was read.
 pub fn next_step(coverage: &Coverage, wanted: Span, signs: Signs) -> Option<Step> {
     let holes = coverage.holes(wanted, EXTRACTOR);
@@ -134,6 +150,21 @@ mod tests {
         assert_eq!(proven(Step::Below(hole), MessageId(2), MessageId(18), answered), Some(hole));
         // Everything that came lies above or below the hole.
         assert_eq!(proven(Step::Below(hole), MessageId(1), MessageId(3), answered), Some(hole));
+    }
+
+    #[test]
+    fn what_is_left_out_is_not_proven() {
+        let check = |ids: &[u64], expected: Option<Span>| {
+            let ids = ids.iter().copied().map(MessageId);
+            assert_eq!(proven_without_unwanted(span(3, 50), span(10, 40), ids), expected);
+        };
+        check(&[], Some(span(3, 50)));
+        check(&[10, 40], Some(span(3, 50)));
+        check(&[3, 9, 12], Some(span(10, 50)));
+        check(&[12, 45, 50], Some(span(3, 44)));
+        check(&[4, 6], Some(span(7, 50)));
+        let too_fresh = [MessageId(9)].into_iter();
+        assert_eq!(proven_without_unwanted(span(3, 9), Span::from(MessageId(10)), too_fresh), None);
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //! docs/format.md describes it.
 
 mod archive;
+mod bower;
+mod judge;
 mod process;
 mod truth;
 
@@ -21,6 +23,8 @@ use tempfile::TempDir;
 use self::process::Log;
 pub use self::{
     archive::{Archive, Bucket},
+    bower::{Bower, Size},
+    judge::judge,
     process::{Ended, Plug, Process},
     truth::Selected,
 };

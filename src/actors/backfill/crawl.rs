@@ -44,6 +44,10 @@ const PAGEFUL: u32 = 100;
 /// How long a place or a server rests after Discord was away.
 const REST: Duration = Duration::from_secs(20);
 
+/// How soon a server is looked at again when a place that it promised refused us: permissions that are being changed
+/// have been changed by then.
+const SECOND_LOOK: Duration = Duration::from_secs(5);
+
 /// How often servers are looked at though nothing told of a change: a lost event costs no more than this.
 const LOOK_AROUND_EVERY: Duration = Duration::from_hours(1);
 
@@ -142,6 +146,10 @@ struct Atlas {
     to_visit: BTreeMap<GuildId, Instant>,
     visiting: BTreeSet<GuildId>,
     visited: BTreeSet<GuildId>,
+    /// Places that refused us though we should be able to read them. Each is worth one more look at its server.
+    doubted: BTreeSet<ChannelId>,
+    /// Servers that wait for such a look.
+    doubtful: BTreeSet<GuildId>,
 }
 
 #[derive(Clone, Copy)]
@@ -253,12 +261,12 @@ impl Crawl {
                 break;
             };
             atlas.queued.remove(&place);
-            let Some((row, step)) = self.step(atlas, place) else { continue };
+            let Some((row, step, wanted)) = self.step(atlas, place) else { continue };
             let confirms =
                 if step == Step::Newest { atlas.unconfirmed.remove(&place) } else { None };
             atlas.in_flight.insert(place, confirms);
             let reader = self.reader.clone();
-            tasks.spawn(async move { Done::Page(place, reader.take(&row, step).await) });
+            tasks.spawn(async move { Done::Page(place, reader.take(&row, step, wanted).await) });
         }
     }
 
@@ -269,10 +277,15 @@ impl Crawl {
                 self.recall(atlas, place).await;
                 match outcome {
                     Outcome::Read { messages } => {
+                        atlas.doubted.remove(&place);
                         self.progress.send_modify(|progress| progress.count(messages));
                         self.consider(atlas, place);
                     }
-                    Outcome::Unreadable => {}
+                    Outcome::TooFresh => {
+                        atlas.resting.insert((Instant::now() + REST, place));
+                    }
+                    Outcome::Refused => look_again(atlas, place),
+                    Outcome::Gone => {}
                     Outcome::Later(error) => {
                         warn!(%place, %error, "to be read later");
                         atlas.resting.insert((Instant::now() + REST, place));
@@ -288,6 +301,7 @@ impl Crawl {
                 match result {
                     Ok(()) => {
                         atlas.visited.insert(guild);
+                        atlas.doubtful.remove(&guild);
                         atlas.to_visit.entry(guild).or_insert(Instant::now() + LOOK_AROUND_EVERY);
                     }
                     Err(error) if error.is_fatal() => return self.give_up(&error),
@@ -338,7 +352,7 @@ impl Crawl {
         if atlas.is_spoken_for(place) {
             return;
         }
-        let Some((_, step)) = self.step(atlas, place) else {
+        let Some((_, step, _)) = self.step(atlas, place) else {
             atlas.unconfirmed.remove(&place);
             return;
         };
@@ -349,7 +363,7 @@ impl Crawl {
         }
     }
 
-    fn step(&self, atlas: &Atlas, place: ChannelId) -> Option<(PlaceRow, Step)> {
+    fn step(&self, atlas: &Atlas, place: ChannelId) -> Option<(PlaceRow, Step, Span)> {
         let row = atlas.places.get(&place)?;
         let find = |id| atlas.places.get(&id);
         let readable = row.place.kind.holds_messages()
@@ -367,7 +381,7 @@ impl Crawl {
             unconfirmed: due && waiting.is_some_and(|waiting| !confirmed(waiting.newest)),
         };
         let step = next_step(&row.coverage, wanted, signs)?;
-        readable.then(|| (row.clone(), step))
+        readable.then(|| (row.clone(), step, wanted))
     }
 
     fn wanted_of(&self, atlas: &Atlas, row: &PlaceRow) -> Option<Span> {
@@ -397,7 +411,8 @@ impl Crawl {
             && atlas.in_flight.is_empty()
             && atlas.queued.is_empty()
             && atlas.resting.is_empty()
-            && atlas.visiting.is_empty();
+            && atlas.visiting.is_empty()
+            && atlas.doubtful.is_empty();
         let of = |row: &PlaceRow| self.share_read(atlas, row);
         self.progress.send_if_modified(|progress| {
             let was_idle = progress.idle;
@@ -432,5 +447,16 @@ impl Crawl {
             let all = length(wanted);
             (all.saturating_sub(left), all)
         })
+    }
+}
+
+/// Looks at a server once more when a place refuses us: its permissions changed, or change back.
+fn look_again(atlas: &mut Atlas, place: ChannelId) {
+    let Some(guild) = atlas.places.get(&place).map(|row| row.place.guild) else { return };
+    if atlas.doubted.insert(place) {
+        let soon = Instant::now() + SECOND_LOOK;
+        let at = atlas.to_visit.entry(guild).or_insert(soon);
+        *at = soon.min(*at);
+        atlas.doubtful.insert(guild);
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     discord::{Cursor, Discord, DiscordError, MessagePage, PAGE},
     domain::{
         coverage::Span,
-        crawl::{Step, proven, proven_empty},
+        crawl::{Step, proven, proven_empty, proven_without_unwanted},
         id::MessageId,
         place::{Access, Place},
     },
@@ -33,8 +33,12 @@ pub(super) enum Outcome {
         /// How many messages came that were not read before.
         messages: usize,
     },
-    /// Nothing can be read there now, and nothing is believed of it.
-    Unreadable,
+    /// All that came was posted before anything is wanted, and too recently to prove that nothing else was.
+    TooFresh,
+    /// We may not read there now, and nothing is believed of it.
+    Refused,
+    /// It is gone.
+    Gone,
     /// Discord is away, or the answer can't be believed: again later.
     Later(DiscordError),
     /// Nothing works until a person acts.
@@ -42,19 +46,24 @@ pub(super) enum Outcome {
 }
 
 impl Reader {
-    /// Takes a step in a place.
-    pub(super) async fn take(&self, row: &PlaceRow, step: Step) -> Outcome {
-        match self.try_take(row, step).await {
+    /// Takes a step in a place. What comes beside what is wanted is not kept.
+    pub(super) async fn take(&self, row: &PlaceRow, step: Step, wanted: Span) -> Outcome {
+        match self.try_take(row, step, wanted).await {
             Ok(outcome) => outcome,
             Err(error) => self.refused(&row.place, error).await,
         }
     }
 
-    async fn try_take(&self, row: &PlaceRow, step: Step) -> Result<Outcome, DiscordError> {
+    async fn try_take(
+        &self,
+        row: &PlaceRow,
+        step: Step,
+        wanted: Span,
+    ) -> Result<Outcome, DiscordError> {
         let place = row.place.id;
         let page = self.discord.messages(place, cursor(step), PAGE).await?;
         if let Some(span) = span_of(step, &page) {
-            return Ok(self.keep(row, Some(span), page).await);
+            return Ok(self.keep(row, Some(span), page, wanted).await);
         }
         // Nothing came that lies in what was asked for. Is there nothing, or may we not see it?
         if let Step::Below(hole) = step {
@@ -62,15 +71,20 @@ impl Reader {
             let page = self.discord.messages(place, anchored, PAGE).await?;
             if page.ids().next().is_some() {
                 let span = span_of(step, &page).or_else(|| proven_empty(step, page.answered_at));
-                return Ok(self.keep(row, span, page).await);
+                return Ok(self.keep(row, span, page, wanted).await);
             }
         }
-        self.believe(row, step).await
+        self.believe(row, step, wanted).await
     }
 
     /// An empty answer where nothing known can be shown beside it. Asking for a message tells whether we may read:
     /// without permission the answer is "no", and "not there" otherwise.
-    async fn believe(&self, row: &PlaceRow, step: Step) -> Result<Outcome, DiscordError> {
+    async fn believe(
+        &self,
+        row: &PlaceRow,
+        step: Step,
+        wanted: Span,
+    ) -> Result<Outcome, DiscordError> {
         let place = row.place.id;
         let asked = row.anchor.unwrap_or_else(|| place.as_message());
         let still_there = match self.discord.message(place, asked).await {
@@ -80,7 +94,7 @@ impl Reader {
         };
         let page = self.discord.messages(place, cursor(step), PAGE).await?;
         if let Some(span) = span_of(step, &page) {
-            return Ok(self.keep(row, Some(span), page).await);
+            return Ok(self.keep(row, Some(span), page, wanted).await);
         }
         let contradicts = still_there && lies_in(asked, step);
         if contradicts {
@@ -89,17 +103,31 @@ impl Reader {
             return Ok(Outcome::Later(DiscordError::Malformed { reason }));
         }
         let span = proven_empty(step, page.answered_at);
-        Ok(self.keep(row, span, page).await)
+        Ok(self.keep(row, span, page, wanted).await)
     }
 
-    async fn keep(&self, row: &PlaceRow, span: Option<Span>, page: MessagePage) -> Outcome {
+    async fn keep(
+        &self,
+        row: &PlaceRow,
+        span: Option<Span>,
+        page: MessagePage,
+        wanted: Span,
+    ) -> Outcome {
         let place = row.place.id;
         let anchor = page.ids().max();
-        let count = page.ids().filter(|id| !row.coverage.contains(*id)).count();
-        let MessagePage { messages, unreadable, answered_at } = page;
+        let is_new = |id: &MessageId| wanted.contains(*id) && !row.coverage.contains(*id);
+        let count = page.ids().filter(is_new).count();
+        let proven = span;
+        let span = proven.and_then(|span| proven_without_unwanted(span, wanted, page.ids()));
+        let MessagePage { mut messages, mut unreadable, answered_at } = page;
+        messages.retain(|message| wanted.contains(message.id));
+        unreadable.retain(|message| message.id.is_none_or(|id| wanted.contains(id)));
         debug!(%place, messages = count, ?span, "page read");
         let read = PageRead { place, span, messages, unreadable, anchor, answered_at };
         self.ledger.record([read.into()]).await;
+        if proven.is_some() && span.is_none() {
+            return Outcome::TooFresh;
+        }
         Outcome::Read { messages: count }
     }
 
@@ -110,12 +138,12 @@ impl Reader {
                 let seen =
                     PlaceSeen { place: Place { access: Access::NoHistory, ..place.clone() } };
                 self.ledger.record([seen.into()]).await;
-                Outcome::Unreadable
+                Outcome::Refused
             }
             DiscordError::NotFound { .. } => {
                 debug!(place = %place.id, name = place.name, "is gone");
                 self.ledger.record([PlacesLost { places: vec![place.id] }.into()]).await;
-                Outcome::Unreadable
+                Outcome::Gone
             }
             error if error.is_fatal() => Outcome::Fatal(error),
             error => Outcome::Later(error),

@@ -1,7 +1,8 @@
 //! Finds every place that holds messages: channels, active threads, archived threads.
 //!
-//! Archived threads are listed first and active ones afterwards, so that one which is archived in between is not
-//! missed. A listing ends where the one before began; a crash before its end lists the same again.
+//! Active threads are listed before the archived ones and again afterwards: one that is archived in between was seen
+//! before, one that is opened in between is seen after. A listing ends where the one before began; a crash before its
+//! end lists the same again.
 
 use std::{sync::Arc, time::Duration};
 
@@ -41,6 +42,7 @@ impl Scout {
         let channels = survey.channels.clone();
         let wanted = self.history_from.map(|from| HistoryWanted { guild, from }.into());
         self.ledger.record([Surveyed { survey }.into()].into_iter().chain(wanted)).await;
+        self.see(self.discord.active_threads(guild, &channels).await?).await;
         let mut archived = 0;
         for channel in &channels {
             archived += self.archived_threads(channel, &channels).await?;
