@@ -69,20 +69,17 @@ impl Reader {
     }
 
     /// An empty answer where nothing known can be shown beside it. Asking for a message tells whether we may read:
-    /// without permission the answer is "no", and "not there" otherwise.
+    /// without permission the answer is "no", and "not there" otherwise. It is asked for before the page and after it,
+    /// since permissions come and go.
     async fn believe(&self, row: &PlaceRow, step: Step) -> Result<Outcome, DiscordError> {
         let place = row.place.id;
         let asked = row.anchor.unwrap_or_else(|| place.as_message());
-        let still_there = match self.discord.message(place, asked).await {
-            Ok(_) => true,
-            Err(DiscordError::NotFound { code }) if code != UNKNOWN_CHANNEL => false,
-            Err(error) => return Err(error),
-        };
+        self.is_there(place, asked).await?;
         let page = self.discord.messages(place, cursor(step), PAGE).await?;
         if let Some(span) = span_of(step, &page) {
             return Ok(self.keep(place, Some(span), page).await);
         }
-        let contradicts = still_there && lies_in(asked, step);
+        let contradicts = self.is_there(place, asked).await? && lies_in(asked, step);
         if contradicts {
             let reason =
                 format!("message {asked} can be read, and the page that should hold it is empty");
@@ -90,6 +87,15 @@ impl Reader {
         }
         let span = proven_empty(step, page.answered_at);
         Ok(self.keep(place, span, page).await)
+    }
+
+    /// Whether a message is there; an error when we may not know.
+    async fn is_there(&self, place: ChannelId, message: MessageId) -> Result<bool, DiscordError> {
+        match self.discord.message(place, message).await {
+            Ok(_) => Ok(true),
+            Err(DiscordError::NotFound { code }) if code != UNKNOWN_CHANNEL => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     async fn keep(&self, place: ChannelId, span: Option<Span>, page: MessagePage) -> Outcome {
