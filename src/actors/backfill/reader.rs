@@ -12,7 +12,7 @@ use crate::{
     domain::{
         coverage::Span,
         crawl::{Step, proven, proven_empty, proven_without_unwanted},
-        id::MessageId,
+        id::{ChannelId, MessageId},
         place::{Access, Place},
     },
     store::{PageRead, PlaceRow, PlaceSeen, PlacesLost},
@@ -78,7 +78,8 @@ impl Reader {
     }
 
     /// An empty answer where nothing known can be shown beside it. Asking for a message tells whether we may read:
-    /// without permission the answer is "no", and "not there" otherwise.
+    /// without permission the answer is "no", and "not there" otherwise. It is asked for before the page and after it,
+    /// since permissions come and go.
     async fn believe(
         &self,
         row: &PlaceRow,
@@ -87,16 +88,12 @@ impl Reader {
     ) -> Result<Outcome, DiscordError> {
         let place = row.place.id;
         let asked = row.anchor.unwrap_or_else(|| place.as_message());
-        let still_there = match self.discord.message(place, asked).await {
-            Ok(_) => true,
-            Err(DiscordError::NotFound { code }) if code != UNKNOWN_CHANNEL => false,
-            Err(error) => return Err(error),
-        };
+        self.is_there(place, asked).await?;
         let page = self.discord.messages(place, cursor(step), PAGE).await?;
         if let Some(span) = span_of(step, &page) {
             return Ok(self.keep(row, Some(span), page, wanted).await);
         }
-        let contradicts = still_there && lies_in(asked, step);
+        let contradicts = self.is_there(place, asked).await? && lies_in(asked, step);
         if contradicts {
             let reason =
                 format!("message {asked} can be read, and the page that should hold it is empty");
@@ -104,6 +101,15 @@ impl Reader {
         }
         let span = proven_empty(step, page.answered_at);
         Ok(self.keep(row, span, page, wanted).await)
+    }
+
+    /// Whether a message is there; an error when we may not know.
+    async fn is_there(&self, place: ChannelId, message: MessageId) -> Result<bool, DiscordError> {
+        match self.discord.message(place, message).await {
+            Ok(_) => Ok(true),
+            Err(DiscordError::NotFound { code }) if code != UNKNOWN_CHANNEL => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     async fn keep(
