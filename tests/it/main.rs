@@ -1,4 +1,5 @@
 //! The integration tests, one file a behaviour.
+#![allow(clippy::unwrap_used, reason = "a test says that it failed by panicking")]
 
 mod bucket_contract;
 mod thumbnails;
@@ -9,3 +10,5 @@ mod page;
 mod serve;
 mod discord_gateway;
 mod discord_rest;
+mod rig;
+mod fetch;
