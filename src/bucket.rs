@@ -24,9 +24,9 @@ use async_trait::async_trait;
 pub use self::error::{BucketError, Source};
 pub use self::flaky::{Faults, FlakyBucket};
 pub use self::folder::FolderBucket;
-pub use self::gcs::{GcsBucket, GcsCredentials, GcsOptions};
+pub use self::gcs::{Admission, GcsBucket, GcsCredentials, GcsOptions, Inspection, Kept};
 pub use self::key::{InvalidKey, ObjectKey};
-pub use self::lease::{Holder, Lease, LeaseError};
+pub use self::lease::{Holder, Lease, LeaseError, Leased};
 pub use self::memory::{Counts, MemoryBucket};
 pub use self::meta::ObjectMeta;
 pub use self::object::{

@@ -17,12 +17,14 @@ use crate::domain::{
 pub use self::{
     live::{DISCORD, LiveDiscord},
     polite::Priority,
+    withheld::{Contents, contents},
 };
 
 mod live;
 mod polite;
 mod wire;
 mod convert;
+mod withheld;
 pub mod gateway;
 
 /// The most messages that one answer holds. Source: Discord's documentation, resources/message.

@@ -11,6 +11,7 @@ mod child;
 mod feed;
 mod probe;
 mod still;
+mod fitness;
 
 use std::{
     fmt::{self, Debug, Formatter},

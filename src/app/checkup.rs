@@ -1,9 +1,22 @@
-//! Examines what the service needs, one thing after the other.
+//! Examines what the service needs, one thing after the other, and says how to mend what is wrong.
+//!
+//! `doctor` asks for it. Each check has a deadline, and none keeps another from being made. Nothing is written to
+//! Discord, and what is written to the bucket or to the disk to see whether it can be is removed again.
+
+mod deadline;
+mod setup;
+mod machine;
+mod state;
+mod archive;
+mod bot;
+mod places;
+mod probe;
 
 use std::fmt;
 
 use serde::Serialize;
 
+use self::setup::Setup;
 use super::settings::Settings;
 
 /// What was found.
@@ -13,12 +26,16 @@ pub struct Report {
 }
 
 /// One thing that was tried.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    what: String,
+    /// What was tried.
+    about: &'static str,
     state: State,
-    /// What was seen, and how to mend it.
+    /// What was seen.
     words: String,
+    /// How to mend it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remedy: Option<String>,
 }
 
 /// How a thing is.
@@ -34,8 +51,54 @@ pub enum State {
 }
 
 /// Examines everything.
-pub async fn examine(_settings: &Settings) -> Report {
-    Report::default()
+pub async fn examine(settings: &Settings) -> Report {
+    let (setup, mut findings) = setup::check(settings);
+    let Setup { config, local } = setup;
+    let (machine, state, archive, bot) = tokio::join!(
+        machine::check(),
+        async {
+            match &local {
+                Some(local) => state::check(local).await,
+                None => vec![untried("state")],
+            }
+        },
+        async {
+            match &local {
+                Some(local) => archive::check(local).await,
+                None => vec![untried("archive")],
+            }
+        },
+        async {
+            match &config {
+                Some(config) => bot::check(config).await,
+                None => vec![untried("token")],
+            }
+        },
+    );
+    findings.extend([bot, machine, state, archive].into_iter().flatten());
+    Report { findings }
+}
+
+fn untried(about: &'static str) -> Finding {
+    Finding::note(about, "not tried: the settings have to be mended first")
+}
+
+impl Finding {
+    fn good(about: &'static str, words: impl Into<String>) -> Self {
+        Self { about, state: State::Good, words: words.into(), remedy: None }
+    }
+
+    fn note(about: &'static str, words: impl Into<String>) -> Self {
+        Self { about, state: State::Note, words: words.into(), remedy: None }
+    }
+
+    fn bad(about: &'static str, words: impl Into<String>) -> Self {
+        Self { about, state: State::Bad, words: words.into(), remedy: None }
+    }
+
+    fn mend(self, remedy: impl Into<String>) -> Self {
+        Self { remedy: Some(remedy.into()), ..self }
+    }
 }
 
 impl Report {
@@ -47,14 +110,41 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Finding { what, state, words } in &self.findings {
+        for Finding { about, state, words, remedy } in &self.findings {
             let mark = match state {
                 State::Good => "ok  ",
                 State::Note => "note",
                 State::Bad => "BAD ",
             };
-            writeln!(f, "{mark} {what}: {words}")?;
+            let indented = |text: &str| text.replace('\n', "\n                  ");
+            writeln!(f, "{mark} {about:<11}  {}", indented(words))?;
+            if let Some(remedy) = remedy {
+                writeln!(f, "               -> {}", indented(remedy))?;
+            }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_says_what_is_wrong_and_how_to_mend_it() {
+        let report = Report {
+            findings: vec![
+                Finding::good("token", "the bot is Wren"),
+                Finding::note("clock", "4 seconds off"),
+                Finding::bad("ffmpeg", "is not installed").mend("apt-get install ffmpeg"),
+            ],
+        };
+        assert_eq!(report.faults(), 1);
+        assert_eq!(
+            report.to_string(),
+            "ok   token        the bot is Wren\n\
+             note clock        4 seconds off\n\
+             BAD  ffmpeg       is not installed\n               -> apt-get install ffmpeg\n"
+        );
     }
 }

@@ -1,6 +1,10 @@
 //! Opens the real ports, as configured.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 
@@ -15,7 +19,7 @@ use crate::{
     },
     cdn::{Host, HttpCdn},
     clock::Clock,
-    config::{BucketChoice, Config},
+    config::{BucketChoice, Config, Origin},
     discord::{LiveDiscord, gateway::LiveGateway},
     domain::selection::MediaMode,
     domain::selection::{PlaceSelection, Policy},
@@ -48,12 +52,34 @@ pub async fn bucket(choice: &BucketChoice) -> anyhow::Result<Arc<dyn Bucket>> {
             Ok(Arc::new(folder))
         }
         BucketChoice::Gcs { name, credentials, emulator } => {
-            let emulator = emulator.as_ref().map(ToString::to_string);
-            let options = GcsOptions::new(name, credentials.clone(), emulator.as_deref());
-            let bucket = GcsBucket::open(options).await.context("BUCKET_NAME")?;
+            let bucket = gcs(name, credentials.as_ref(), emulator.as_ref()).await?;
             Ok(Arc::new(RetryBucket::new(Arc::new(bucket), RetryPolicy::default())))
         }
     }
+}
+
+/// A bucket of Google's, without retries.
+pub async fn gcs(
+    name: &str,
+    credentials: Option<&PathBuf>,
+    emulator: Option<&Origin>,
+) -> anyhow::Result<GcsBucket> {
+    let emulator = emulator.map(ToString::to_string);
+    let options = GcsOptions::new(name, credentials.cloned(), emulator.as_deref());
+    Ok(GcsBucket::open(options).await?)
+}
+
+/// The CDN.
+pub fn cdn(config: &Config) -> anyhow::Result<HttpCdn> {
+    let hosts = config.discord.cdn_hosts.iter().map(|host| host.to_string().parse::<Host>());
+    let hosts: Vec<Host> =
+        hosts.collect::<Result<_, _>>().map_err(anyhow::Error::msg).context("CDN_HOSTS")?;
+    Ok(HttpCdn::new(hosts))
+}
+
+/// Looks at files with the programs that are here.
+pub fn ffmpeg() -> Ffmpeg {
+    Ffmpeg::find(LOOK_DEADLINE)
 }
 
 /// The store in the state folder.
@@ -83,17 +109,14 @@ pub async fn ports(config: &Config, discord: LiveDiscord) -> anyhow::Result<Port
         .await
         .context("open the spool in STATE_DIR")?;
     sweep(&spool, &store).await.context("sweep the spool in STATE_DIR")?;
-    let hosts = config.discord.cdn_hosts.iter().map(|host| host.to_string().parse::<Host>());
-    let hosts: Vec<Host> =
-        hosts.collect::<Result<_, _>>().map_err(anyhow::Error::msg).context("CDN_HOSTS")?;
     Ok(Ports {
         discord: Arc::new(discord),
         gateway: None,
-        cdn: Arc::new(HttpCdn::new(hosts)),
+        cdn: Arc::new(cdn(config)?),
         bucket,
         store,
         spool,
-        thumbnailer: Arc::new(Ffmpeg::find(LOOK_DEADLINE)),
+        thumbnailer: Arc::new(ffmpeg()),
         lease: Keeper::new(lease, Clock::System),
         clock: Clock::System,
     })

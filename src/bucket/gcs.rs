@@ -6,6 +6,7 @@
 //! Retries are the business of [`crate::bucket::RetryBucket`]; only an upload that broke goes on here, where it broke.
 
 mod answer;
+mod inspect;
 mod options;
 mod resource;
 mod spool;
@@ -28,6 +29,7 @@ use google_cloud_storage::streaming_source::{Seek, StreamingSource};
 use reqwest::{Method, RequestBuilder};
 
 use self::answer::Asking;
+pub use self::inspect::{Admission, Inspection, Kept};
 pub use self::options::{GcsCredentials, GcsOptions};
 use self::resource::{FIELDS, Page, Resource};
 use self::spool::{Spool, Stalled};
@@ -144,14 +146,24 @@ impl GcsBucket {
         }
     }
 
-    /// A request of the JSON API with the headers that say who asks.
+    /// A request of the JSON API about objects.
     async fn request(
         &self,
         method: Method,
         path: &str,
         asking: Asking<'_>,
     ) -> Result<RequestBuilder, BucketError> {
-        let url = format!("{}/storage/v1/b/{}/o{path}", self.endpoint, self.name);
+        self.authorized(method, &format!("/o{path}"), asking).await
+    }
+
+    /// A request of the JSON API with the headers that say who asks.
+    async fn authorized(
+        &self,
+        method: Method,
+        path: &str,
+        asking: Asking<'_>,
+    ) -> Result<RequestBuilder, BucketError> {
+        let url = format!("{}/storage/v1/b/{}{path}", self.endpoint, self.name);
         let headers = self.credentials.headers(http::Extensions::new()).await;
         let headers = match headers.map_err(|error| asking.credentials(error))? {
             CacheableResource::New { data, .. } => data,

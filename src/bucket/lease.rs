@@ -54,13 +54,22 @@ pub struct Lease {
     ttl: Duration,
 }
 
+/// A lease as others see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leased {
+    /// Who has it.
+    pub holder: Holder,
+    /// When it expires unless it is renewed.
+    pub expires: OffsetDateTime,
+}
+
 /// Why there is no right to write.
 #[derive(Debug, Error)]
 pub enum LeaseError {
     /// Somebody else has it.
     #[error(
-        "{host} (process {process}) writes to this archive, at least until {until}: \
-         stop it there, or wait"
+        "another Bowerbird writes to this archive: process {process} on {host}, until {until} unless it goes on. \
+         Stop that one, or give this one an archive of its own; after a crash, wait until then"
     )]
     Held {
         /// The machine that writes.
@@ -106,6 +115,12 @@ impl Lease {
                 result => return result,
             }
         }
+    }
+
+    /// Who has the lease, or had it last; none when it was given back.
+    pub async fn look(bucket: &dyn Bucket) -> Result<Option<Leased>, LeaseError> {
+        let there = read(bucket).await?;
+        Ok(there.map(|(claim, _)| Leased { holder: claim.holder, expires: claim.expires }))
     }
 
     async fn take(

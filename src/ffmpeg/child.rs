@@ -89,12 +89,7 @@ pub(super) async fn run<'a>(
     before_input: impl IntoIterator<Item = &'a str>,
     after_input: impl IntoIterator<Item = &'a str>,
 ) -> Result<Ended, ThumbnailError> {
-    let mut command = Command::new(&program.path);
-    // Our environment holds the token, and a proxy setting would divert the feed.
-    command.env_clear().envs(
-        // Enough to find libraries and, for a wrapper script, other programs.
-        ["PATH", "LD_LIBRARY_PATH"].iter().filter_map(|k| Some((k, std::env::var_os(k)?))),
-    );
+    let mut command = bare(program);
     command.args(["-hide_banner", "-v", "error", "-threads", "1", "-max_pixels", MAX_PIXELS]);
     command.args(["-format_whitelist", formats(hint).as_str()]);
     command.args(before_input);
@@ -115,6 +110,26 @@ pub(super) async fn run<'a>(
     command.args(after_input);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     finish(program, command).await
+}
+
+/// Runs the program without any media to read, and returns what it says.
+pub(super) async fn ask<'a>(
+    program: &Program,
+    arguments: impl IntoIterator<Item = &'a str>,
+) -> Result<Bytes, ThumbnailError> {
+    let mut command = bare(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    finish(program, command).await?.success()
+}
+
+/// Our environment holds the token, and a proxy setting would divert the feed.
+fn bare(program: &Program) -> Command {
+    let mut command = Command::new(&program.path);
+    command.env_clear().envs(
+        // Enough to find libraries and, for a wrapper script, other programs.
+        ["PATH", "LD_LIBRARY_PATH"].iter().filter_map(|k| Some((k, std::env::var_os(k)?))),
+    );
+    command
 }
 
 async fn finish(program: &Program, mut command: Command) -> Result<Ended, ThumbnailError> {
