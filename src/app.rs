@@ -27,9 +27,9 @@ use crate::{
         refresh::{self, Refresh},
         supervisor::Supervisor,
         thumbnail::Looker,
-        worker::{self, Worker},
+        worker::{self, Work, Worker},
     },
-    bucket::{Bucket, Lease},
+    bucket::Bucket,
     cdn::Cdn,
     clock::Clock,
     discord::{self, Discord},
@@ -60,7 +60,7 @@ pub struct Ports {
     /// Looks at files.
     pub thumbnailer: Arc<dyn Thumbnailer>,
     /// The right to write into the bucket.
-    pub lease: Lease,
+    pub lease: Keeper,
     /// The time.
     pub clock: Clock,
 }
@@ -136,9 +136,19 @@ pub struct Service {
     persistence: Addr<Persistence>,
 }
 
+/// What nearly every actor needs.
+struct Common {
+    alarm: Alarm,
+    ledger: Ledger,
+    store: Store,
+    clock: Clock,
+    policy: Arc<Policy>,
+    selection: Arc<PlaceSelection>,
+}
+
 impl Service {
     /// Starts every actor, sinks first. Must be called on a thread of actix's.
-    pub fn start(ports: Ports, orders: Orders) -> Self {
+    pub fn start(ports: Ports, orders: &Orders) -> Self {
         let alarm = Alarm::default();
         let supervisor = Supervisor::new(alarm.clone());
         let (persistence, persistence_seat) = supervisor.seat("persistence", persistence::MAILBOX);
@@ -147,25 +157,25 @@ impl Service {
         let (download, download_seat) = supervisor.seat("download", worker::MAILBOX);
         let (refresh, refresh_seat) = supervisor.seat("refresh", refresh::MAILBOX);
         let (backfill, backfill_seat) = supervisor.seat("backfill", backfill::MAILBOX);
+        let (gateway, gateway_seat) = supervisor.seat("gateway", gateway::MAILBOX);
 
-        let policy = Arc::new(orders.policy);
-        let selection = Arc::new(orders.selection);
+        let common = Common {
+            alarm,
+            ledger: ledger(&persistence),
+            store: ports.store.clone(),
+            clock: ports.clock,
+            policy: Arc::new(orders.policy.clone()),
+            selection: Arc::new(orders.selection.clone()),
+        };
         let commits = watch::Sender::new(0);
         let progress = watch::Sender::new(Progress::new());
         let health = watch::Sender::new(Health::default());
-        let ledger = Ledger::new(
-            persistence.clone().recipient(),
-            persistence.clone().recipient(),
-            persistence.clone().recipient(),
-        );
-        let Ports { discord, gateway, cdn, bucket, store, spool, thumbnailer, lease, clock } =
-            ports;
 
         persistence_seat.start(Persistence::new(persistence::Parts {
-            store: store.clone(),
-            policy: Arc::clone(&policy),
-            clock,
-            alarm: alarm.clone(),
+            store: common.store.clone(),
+            policy: Arc::clone(&common.policy),
+            clock: common.clock,
+            alarm: common.alarm.clone(),
             wakes: BTreeMap::from([
                 (Hint::Download, download.clone().recipient()),
                 (Hint::Thumbnail, thumbnail.clone().recipient()),
@@ -175,84 +185,57 @@ impl Service {
             ]),
             commits: commits.clone(),
         }));
-        publisher_seat.start(Publisher::new(publisher::Parts {
-            bucket: Arc::clone(&bucket),
-            cdn: Arc::clone(&cdn),
-            pictures: orders.pictures,
-            ledger: ledger.clone(),
-            store: store.clone(),
-            clock,
-            policy: Arc::clone(&policy),
-            selection: Arc::clone(&selection),
-            page: orders.page,
-            lease: Keeper::new(lease, clock),
-            alarm: alarm.clone(),
-        }));
-        let looker = Looker { thumbnailer, bucket: Arc::clone(&bucket), spool: spool.clone() };
-        thumbnail_seat.start(Worker::new(worker::Parts {
-            work: Arc::new(looker),
-            limit: orders.thumbnails,
-            ledger: ledger.clone(),
-            store: store.clone(),
-            clock,
-        }));
-        let copier = Copier { cdn, bucket, spool, store: store.clone() };
-        download_seat.start(Worker::new(worker::Parts {
-            work: Arc::new(copier),
-            limit: orders.downloads,
-            ledger: ledger.clone(),
-            store: store.clone(),
-            clock,
-        }));
-        refresh_seat.start(Refresh::new(refresh::Parts {
-            discord: Arc::clone(&discord),
-            ledger: ledger.clone(),
-            store: store.clone(),
-            clock,
-            alarm: alarm.clone(),
-        }));
-        backfill_seat.start(Backfill::new(backfill::Parts {
-            discord,
-            ledger: ledger.clone(),
-            store: store.clone(),
-            selection: Arc::clone(&selection),
-            wanted: orders.wanted,
-            confirm_after: orders.confirm_after,
-            alarm: alarm.clone(),
-            progress: progress.clone(),
-        }));
-        let gateway = gateway.map(|port| {
-            let (gateway, seat) = supervisor.seat("gateway", gateway::MAILBOX);
-            seat.start(Gateway::new(gateway::Parts {
+        publisher_seat.start(Publisher::new(common.publisher(&ports, orders)));
+        thumbnail_seat.start(Worker::new(common.worker(
+            Looker {
+                thumbnailer: Arc::clone(&ports.thumbnailer),
+                bucket: Arc::clone(&ports.bucket),
+                spool: ports.spool.clone(),
+            },
+            orders.thumbnails,
+        )));
+        download_seat.start(Worker::new(common.worker(
+            Copier {
+                cdn: Arc::clone(&ports.cdn),
+                bucket: Arc::clone(&ports.bucket),
+                spool: ports.spool.clone(),
+                store: common.store.clone(),
+            },
+            orders.downloads,
+        )));
+        refresh_seat.start(Refresh::new(common.refresh(&ports)));
+        backfill_seat.start(Backfill::new(common.backfill(&ports, orders, progress.clone())));
+        let listens = ports.gateway.is_some();
+        if let Some(port) = ports.gateway {
+            gateway_seat.start(Gateway::new(gateway::Parts {
                 gateway: port,
-                ledger: ledger.clone(),
+                ledger: common.ledger.clone(),
                 touched: backfill.clone().recipient(),
                 look_at: backfill.clone().recipient(),
-                store: store.clone(),
-                selection,
-                clock,
-                alarm: alarm.clone(),
+                store: common.store.clone(),
+                selection: Arc::clone(&common.selection),
+                clock: common.clock,
+                alarm: common.alarm.clone(),
                 health: health.clone(),
             }));
-            gateway
-        });
+        }
         Self {
-            alarm,
             supervisor,
-            ledger,
-            store,
             progress: progress.subscribe(),
             commits: commits.subscribe(),
             health: health.subscribe(),
-            policy,
-            clock,
-            gateway,
+            gateway: listens.then_some(gateway),
             backfill,
             refresh,
             download,
             thumbnail,
             publisher,
             persistence,
+            alarm: common.alarm,
+            ledger: common.ledger,
+            store: common.store,
+            policy: common.policy,
+            clock: common.clock,
         }
     }
 
@@ -307,6 +290,62 @@ impl Service {
             }
         }
     }
+}
+
+impl Common {
+    fn publisher(&self, ports: &Ports, orders: &Orders) -> publisher::Parts {
+        publisher::Parts {
+            bucket: Arc::clone(&ports.bucket),
+            cdn: Arc::clone(&ports.cdn),
+            pictures: orders.pictures.clone(),
+            ledger: self.ledger.clone(),
+            store: self.store.clone(),
+            clock: self.clock,
+            policy: Arc::clone(&self.policy),
+            selection: Arc::clone(&self.selection),
+            page: orders.page.clone(),
+            lease: ports.lease.clone(),
+            alarm: self.alarm.clone(),
+        }
+    }
+
+    fn worker<W: Work>(&self, work: W, limit: usize) -> worker::Parts<W> {
+        let (ledger, store, clock) = (self.ledger.clone(), self.store.clone(), self.clock);
+        worker::Parts { work: Arc::new(work), limit, ledger, store, clock }
+    }
+
+    fn refresh(&self, ports: &Ports) -> refresh::Parts {
+        refresh::Parts {
+            discord: Arc::clone(&ports.discord),
+            ledger: self.ledger.clone(),
+            store: self.store.clone(),
+            clock: self.clock,
+            alarm: self.alarm.clone(),
+        }
+    }
+
+    fn backfill(
+        &self,
+        ports: &Ports,
+        orders: &Orders,
+        progress: watch::Sender<Progress>,
+    ) -> backfill::Parts {
+        backfill::Parts {
+            discord: Arc::clone(&ports.discord),
+            ledger: self.ledger.clone(),
+            store: self.store.clone(),
+            selection: Arc::clone(&self.selection),
+            wanted: orders.wanted,
+            confirm_after: orders.confirm_after,
+            alarm: self.alarm.clone(),
+            progress,
+        }
+    }
+}
+
+fn ledger(persistence: &Addr<Persistence>) -> Ledger {
+    let address = || persistence.clone();
+    Ledger::new(address().recipient(), address().recipient(), address().recipient())
 }
 
 fn drained(part: &'static str, sent: Result<(), MailboxError>) {

@@ -8,7 +8,7 @@ use super::{Orders, Ports};
 use crate::{
     actors::{
         backfill::Wanted,
-        publisher::{LEASE_LASTS, Page},
+        publisher::{Keeper, LEASE_LASTS, Page},
     },
     bucket::{
         Bucket, FolderBucket, GcsBucket, GcsOptions, Holder, Lease, RetryBucket, RetryPolicy,
@@ -89,7 +89,7 @@ pub async fn ports(config: &Config, discord: LiveDiscord) -> anyhow::Result<Port
         store,
         spool,
         thumbnailer: Arc::new(Ffmpeg::find(LOOK_DEADLINE)),
-        lease,
+        lease: Keeper::new(lease, Clock::System),
         clock: Clock::System,
     })
 }

@@ -249,7 +249,7 @@ impl fmt::Display for Overview {
         )?;
         match &self.published {
             Some(published) => {
-                writeln!(f, "Published  {} (number {})", published.at, published.generation)?
+                writeln!(f, "Published  {} (number {})", published.at, published.generation)?;
             }
             None => writeln!(f, "Published  nothing yet")?,
         }

@@ -68,7 +68,7 @@ pub async fn run(config: Config, args: FetchArgs, request: Request) -> anyhow::R
     let gone_before = ports.store.tallies()?.get(Tally::Gone);
 
     let mut end = signal(SignalKind::terminate())?;
-    let service = Service::start(ports, orders);
+    let service = Service::start(ports, &orders);
     let shown = tokio::spawn(progress::show(service.progress.clone(), service.store.clone()));
     crate::app::sweep(service.ledger.clone()).await;
     let store = service.store.clone();

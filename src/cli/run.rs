@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::bail;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    task::AbortHandle,
+};
 use tracing::{info, warn};
 
 use super::RunArgs;
@@ -43,7 +46,7 @@ async fn serve(
 ) -> anyhow::Result<()> {
     let mut end = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let service = Service::start(ports, orders);
+    let service = Service::start(ports, &orders);
     let attendant = Attendant::new(
         service.store.clone(),
         Arc::new(selection),
@@ -63,15 +66,8 @@ async fn serve(
         _ = interrupt.recv() => Ok(()),
         Some(failed) = failure(http) => Err(failed.context("STATUS_ADDR")),
     };
-    for task in [
-        Some(socket.abort_handle()),
-        shown.map(|task| task.abort_handle()),
-        Some(sweeping.abort_handle()),
-    ] {
-        if let Some(task) = task {
-            task.abort();
-        }
-    }
+    let tasks = [socket.abort_handle(), sweeping.abort_handle()];
+    tasks.iter().chain(&shown.map(|task| task.abort_handle())).for_each(AbortHandle::abort);
     tokio::select! {
         () = service.drain(config.timings.shutdown_after) => {}
         _ = end.recv() => warn!("asked again: ending at once"),

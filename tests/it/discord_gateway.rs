@@ -60,12 +60,15 @@ impl Tail {
 
     /// The next event that an archive cares for, in short.
     async fn next(&mut self) -> String {
-        loop {
-            match self.heard().await {
-                Heard::Event { event: Event::Other, .. } | Heard::Disconnected { .. } => {}
-                heard => return short(&heard),
+        let next = async {
+            loop {
+                match self.connection.next().await {
+                    Heard::Event { event: Event::Other, .. } | Heard::Disconnected { .. } => {}
+                    heard => return short(&heard),
+                }
             }
-        }
+        };
+        timeout(PATIENCE, next).await.expect("something that matters is heard in time")
     }
 
     async fn ready(&mut self) {

@@ -51,7 +51,7 @@ impl Ear {
                         return;
                     }
                     self.durable.mark_unchanged();
-                    resume = self.durable.borrow().clone();
+                    resume.clone_from(&self.durable.borrow());
                 }
             }
         }

@@ -140,22 +140,52 @@ async fn limits_are_used_up_and_never_overstepped() {
     assert!(took < 2 * WINDOW + Duration::from_secs(4), "{took:?}");
 }
 
+/// Refuses everything for a while.
+#[derive(Debug)]
+struct Closed {
+    started: Instant,
+    opens: Duration,
+    refusal: Answer,
+    refused: AtomicU32,
+}
+
+#[async_trait]
+impl Wire for Arc<Closed> {
+    async fn send(&self, _: &Request) -> Result<Answer, String> {
+        tokio::time::sleep(LATENCY).await;
+        if self.started.elapsed() >= self.opens {
+            return Ok(answer(200, &[], "[]"));
+        }
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        Ok(self.refusal.clone())
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_refusal_of_everything_costs_a_handful_of_calls() {
     for body in [r#"{"message":"","retry_after":10.0,"global":true}"#, "<html>1015</html>"] {
-        let refusal = answer(429, &[("retry-after", "10".to_owned())], body);
-        let wire = Scripted::new(std::iter::repeat_n(Ok(refusal), 5), Ok(answer(200, &[], "[]")));
+        let wire = Arc::new(Closed {
+            started: Instant::now(),
+            opens: Duration::from_secs(45),
+            refusal: answer(429, &[("retry-after", "10".to_owned())], body),
+            refused: AtomicU32::new(0),
+        });
         let polite = Polite::new(Box::new(Arc::clone(&wire)));
         let polite = &polite;
-        polite.call(page_of(1), Priority::Urgent, read).await.unwrap();
-        let mut calls: FuturesUnordered<_> = (0..200)
-            .map(|call| polite.call(page_of(call % 20 + 1), Priority::Patient, read))
-            .collect();
-        while let Some(answer) = calls.next().await {
-            answer.unwrap();
-        }
-        // Each of the five refusals was met by one call that found out, and each call was answered in the end.
-        assert_eq!(wire.sent(), 201 + 5, "{body}");
+        let call = |channel| polite.call(page_of(channel), Priority::Urgent, read);
+        let first = async { call(1).await };
+        let others = async {
+            tokio::time::sleep(2 * LATENCY).await;
+            let mut calls: FuturesUnordered<_> =
+                (0..200).map(|number| call(number % 50 + 1)).collect();
+            while let Some(answer) = calls.next().await {
+                answer.unwrap();
+            }
+        };
+        let (first, ()) = tokio::join!(first, others);
+        first.unwrap();
+        // At the beginning and after each of the four pauses that were too short, one found out for all.
+        assert_eq!(wire.refused.load(Ordering::Relaxed), 5, "{body}");
     }
 }
 

@@ -21,15 +21,19 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "app",
         &[
-            "cli", "config", "actors", "serve", "gallery", "discord", "cdn", "bucket", "store",
-            "ffmpeg", "clock", "domain",
+            "cli", "config", "actors", "serve", "gallery", "spool", "discord", "cdn", "bucket",
+            "store", "ffmpeg", "clock", "domain",
         ],
     ),
     ("cli", &["domain"]),
     ("config", &["domain"]),
-    ("actors", &["gallery", "discord", "cdn", "bucket", "store", "ffmpeg", "clock", "domain"]),
+    (
+        "actors",
+        &["gallery", "spool", "discord", "cdn", "bucket", "store", "ffmpeg", "clock", "domain"],
+    ),
     ("serve", &["bucket", "clock", "domain"]),
     ("gallery", &["discord", "cdn", "bucket", "store", "ffmpeg", "clock", "domain"]),
+    ("spool", &["cdn", "domain"]),
     ("discord", &["clock", "domain"]),
     ("cdn", &["clock", "domain"]),
     ("bucket", &["clock", "domain"]),
