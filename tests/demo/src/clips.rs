@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use crate::people::pick;
 
 /// How many files the history has: enough for the grid to scroll, and made in half a minute.
-const HISTORY: usize = 80;
+const HISTORY: usize = 72;
 
 /// The first samples of every run, so that the folder with them serves the next run too.
 const SEED: u64 = 2;

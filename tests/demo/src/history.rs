@@ -89,7 +89,7 @@ impl Writer<'_> {
         self.server.world.pretend(Some(at));
         let spot = self.spot(at);
         let author = self.server.people.any(&mut self.random);
-        let chance = if spot.purpose == Purpose::Show { 0.42 } else { 0.12 };
+        let chance = if spot.purpose == Purpose::Show { 0.28 } else { 0.08 };
         let files = match self.random.random_bool(chance) {
             true if self.random.random_bool(0.12) => self.random.random_range(2..=4),
             true => 1,

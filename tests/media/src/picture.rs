@@ -20,8 +20,8 @@ const LANDSCAPES: [[u32; 6]; 6] = [
     [0x9f_b8_e0, 0xee_f4_fb, 0xff_ff_ff, 0xb9_d3_e8, 0x86_ad_cf, 0x54_7f_ab],
     [0x2f_86_8c, 0xf4_e3_b2, 0xff_fb_e6, 0x6f_b3_a0, 0x3f_8a_82, 0x1f_5f_66],
 ];
-/// Hills are drawn so much smaller, which smooths their edges when they grow again.
-const LANDSCAPE_SHRINK: u32 = 2;
+/// Hills are drawn no wider than this and grow again, which smooths their edges: each pixel costs some forty steps.
+const LANDSCAPE_WIDTH: u32 = 320;
 /// Patterns of formulas are computed so much smaller in each direction, for each pixel costs three.
 const FORMULA_SHRINK: u32 = 8;
 /// Cells are drawn larger than a pixel so that a still shows them.
@@ -98,7 +98,7 @@ fn life(canvas: &Canvas, rng: &mut StdRng) -> String {
 
 /// A landscape wider than the picture, drawn once, along which the view moves.
 fn hills(canvas: &Canvas, rng: &mut StdRng) -> String {
-    let Canvas { width, height, rate } = canvas.shrunk(LANDSCAPE_SHRINK);
+    let Canvas { width, height, rate } = canvas.shrunk(canvas.width.div_ceil(LANDSCAPE_WIDTH));
     let wide = width * 3 / 2;
     let [top, bottom, sun, ranges @ ..] = pick(&LANDSCAPES, rng);
     let (sun_x, sun_y) = (rng.random_range(width / 3..width), height / rng.random_range(3..6));
