@@ -5,6 +5,7 @@ pub mod open;
 pub mod choice;
 pub mod overview;
 pub mod attend;
+pub mod control;
 pub mod checkup;
 pub mod logs;
 pub mod progress;

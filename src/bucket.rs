@@ -28,7 +28,7 @@ pub use self::gcs::{GcsBucket, GcsCredentials, GcsOptions};
 pub use self::key::{InvalidKey, ObjectKey};
 pub use self::lease::{Holder, Lease, LeaseError};
 pub use self::memory::{Counts, MemoryBucket};
-pub use self::meta::{ContentEncoding, ObjectMeta};
+pub use self::meta::ObjectMeta;
 pub use self::object::{
     Body, ByteRange, Crc32c, Generation, Listing, Object, ObjectInfo, ObjectStream, PageToken,
     Precondition,
@@ -42,7 +42,7 @@ pub trait Bucket: Send + Sync + Debug {
     ///
     /// Readers see what was there before or the whole of the new object.
     /// Bytes that do not match what [`Body::File`] promises are refused, unless the file itself becomes the object.
-    /// What browsers are told follows from the key and the first bytes, see [`ObjectMeta`].
+    /// What browsers are told follows from the key, see [`ObjectMeta`].
     async fn put(
         &self,
         key: &ObjectKey,

@@ -9,6 +9,7 @@ pub mod serve;
 pub mod status;
 pub mod doctor;
 pub mod healthcheck;
+mod output;
 
 use std::{net::SocketAddr, str::FromStr};
 
@@ -232,10 +233,18 @@ pub struct ServeArgs {
 #[command(after_help = "\
 Examples:
   bowerbird status
-  bowerbird status --json | jq .pending
+  bowerbird status --all                            every channel and thread
+  bowerbird status --json | jq .waiting.downloads
+  bowerbird status --retry-parked                   after what made files fail was mended
 
 Asks the service that runs on STATE_DIR (./state), or reads the store there when none runs.")]
 pub struct StatusArgs {
+    /// Lists every channel and thread, not only those that need attention.
+    #[arg(long, conflicts_with = "json")]
+    pub all: bool,
+    /// Has tried again what was put aside because it failed for good, or again and again.
+    #[arg(long)]
+    pub retry_parked: bool,
     /// Writes JSON, for programs.
     #[arg(long)]
     pub json: bool,

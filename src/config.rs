@@ -173,6 +173,28 @@ pub struct LocalConfig {
     pub log: LogFormat,
 }
 
+/// What is wanted of Discord, for commands that look at the store without asking Discord: they work without a token.
+#[derive(Clone, Debug)]
+pub struct Wishes {
+    /// Which channels are read.
+    pub places: PlaceSelection,
+    /// Which files are taken, and how.
+    pub media: Media,
+    /// When things happen.
+    pub timings: Timings,
+}
+
+impl Wishes {
+    /// Checks the settings that say what is wanted.
+    pub fn check(lookup: &Lookup<'_>) -> Result<Self, Problems> {
+        let mut reader = Reader::new(lookup);
+        let places = read_places(&mut reader);
+        let media = read_media(&mut reader);
+        let timings = read_timings(&mut reader);
+        reader.finish(|| Some(Self { places: places?, media: media?, timings: timings? }))
+    }
+}
+
 impl Config {
     /// Checks every setting. `cores` is how many the machine has, after which defaults are sized.
     pub fn check(lookup: &Lookup<'_>, cores: NonZeroUsize) -> Result<Self, Problems> {

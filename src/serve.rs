@@ -13,9 +13,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{
-    ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH,
-    CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RANGE, RETRY_AFTER,
-    X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE,
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, RANGE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -25,7 +24,7 @@ use http_range_header::{StartPosition, parse_range_header};
 use tokio::net::TcpListener;
 use tracing::{error, warn};
 
-use crate::bucket::{Bucket, BucketError, ByteRange, ContentEncoding, ObjectInfo, ObjectKey};
+use crate::bucket::{Bucket, BucketError, ByteRange, ObjectInfo, ObjectKey};
 
 /// A paused video keeps its connection open for as long as it likes; an end that was asked for waits this long for it.
 const GRACE: Duration = Duration::from_secs(3);
@@ -168,9 +167,6 @@ fn described(info: &ObjectInfo) -> HeaderMap {
     insert(&mut headers, CACHE_CONTROL, &info.meta.cache_control);
     if let Some(disposition) = &info.meta.content_disposition {
         insert(&mut headers, CONTENT_DISPOSITION, disposition);
-    }
-    if info.meta.content_encoding == ContentEncoding::Gzip {
-        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
     let ours = info.key.as_str() == "index.html" || info.key.as_str().starts_with("gallery/");
     headers.insert(

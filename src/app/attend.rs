@@ -1,10 +1,16 @@
 //! Answers those who ask how the service is: health checks, metrics, and `status` through the control socket.
 //!
-//! Nothing here changes anything. The socket lies in the state folder, so whoever may read that may ask.
+//! The socket lies in the state folder, so whoever may write there may ask, and have tried again what was put aside.
+//! Over TCP nothing can be changed.
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
-use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
+use axum::{
+    Json, Router,
+    extract::State,
+    http::StatusCode,
+    routing::{get, post},
+};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::{
     net::{TcpListener, UnixListener},
@@ -14,9 +20,9 @@ use tracing::{info, warn};
 
 use super::overview::{Overview, Running};
 use crate::{
-    actors::{backfill::Progress, gateway::Health, supervisor::Supervisor},
+    actors::{backfill::Progress, gateway::Health, persistence::Ledger, supervisor::Supervisor},
     domain::selection::PlaceSelection,
-    store::{Store, Tally},
+    store::{Change, Store, Tally},
 };
 
 /// The name of the socket in the state folder.
@@ -26,6 +32,7 @@ pub const SOCKET: &str = "control.sock";
 #[derive(Clone)]
 pub struct Attendant {
     store: Store,
+    ledger: Ledger,
     selection: Arc<PlaceSelection>,
     supervisor: Supervisor,
     health: watch::Receiver<Health>,
@@ -37,13 +44,14 @@ impl Attendant {
     /// Tells of these parts.
     pub fn new(
         store: Store,
+        ledger: Ledger,
         selection: Arc<PlaceSelection>,
         supervisor: Supervisor,
         health: watch::Receiver<Health>,
         progress: watch::Receiver<Progress>,
     ) -> anyhow::Result<Self> {
         let metrics = PrometheusBuilder::new().install_recorder()?;
-        Ok(Self { store, selection, supervisor, health, progress, metrics })
+        Ok(Self { store, ledger, selection, supervisor, health, progress, metrics })
     }
 
     /// Answers on a TCP address for as long as it is polled.
@@ -62,9 +70,11 @@ impl Attendant {
             warn!(%error, "the old control socket can't be removed");
         }
         let listener = UnixListener::bind(&path)?;
-        let routes =
-            self.routes().merge(Router::new().route("/status", get(status)).with_state(self));
-        axum::serve(listener, routes).await
+        let private = Router::new()
+            .route("/status", get(status))
+            .route("/retry-parked", post(retry_parked))
+            .with_state(self.clone());
+        axum::serve(listener, self.routes().merge(private)).await
     }
 
     fn routes(&self) -> Router {
@@ -135,9 +145,16 @@ async fn status(
     let restarts = attendant.supervisor.restarts();
     overview.service = Some(Running {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        shards: (health.connected.len(), health.shards),
+        shards_listening: health.connected.len(),
+        shards_wanted: health.shards,
         restarts: restarts.into_iter().map(|(actor, count)| (actor.to_owned(), count)).collect(),
         caught_up: attendant.progress.borrow().idle,
     });
     Ok(Json(overview))
+}
+
+/// Answers when it is durable; the workers hear of it as of any other change.
+async fn retry_parked(State(attendant): State<Attendant>) -> &'static str {
+    attendant.ledger.record([Change::RetryParked]).await;
+    "ok\n"
 }

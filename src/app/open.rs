@@ -62,6 +62,11 @@ pub fn store(state: &Path) -> anyhow::Result<Store> {
     Ok(Store::new(Arc::new(kv)))
 }
 
+/// Whether a store was ever made in this state folder.
+pub fn is_there(state: &Path) -> bool {
+    state.join(STORE).exists()
+}
+
 /// All ports but the gateway.
 pub async fn ports(config: &Config, discord: LiveDiscord) -> anyhow::Result<Ports> {
     let store = store(&config.state_dir)?;
@@ -73,7 +78,7 @@ pub async fn ports(config: &Config, discord: LiveDiscord) -> anyhow::Result<Port
         LEASE_LASTS,
     )
     .await
-    .with_context(|| format!("take the lease on {}", config.bucket))?;
+    .with_context(|| format!("{} ({})", setting_of(&config.bucket), config.bucket))?;
     let spool = Spool::open(config.state_dir.join("spool"), config.workers.spool_size)
         .await
         .context("open the spool in STATE_DIR")?;
@@ -92,6 +97,14 @@ pub async fn ports(config: &Config, discord: LiveDiscord) -> anyhow::Result<Port
         lease: Keeper::new(lease, Clock::System),
         clock: Clock::System,
     })
+}
+
+/// The variable that names the bucket.
+pub fn setting_of(choice: &BucketChoice) -> &'static str {
+    match choice {
+        BucketChoice::Folder { .. } => "ARCHIVE_DIR",
+        BucketChoice::Gcs { .. } => "BUCKET_NAME",
+    }
 }
 
 /// The gateway. To be called in the runtime in which it is listened to.
@@ -136,7 +149,7 @@ fn pictures(config: &Config) -> String {
 }
 
 /// Files that nobody waits for, left by a crash between a look and its end.
-async fn sweep(spool: &Spool, store: &Store) -> anyhow::Result<()> {
+pub async fn sweep(spool: &Spool, store: &Store) -> anyhow::Result<()> {
     for sha256 in spool.files().await? {
         if !store.awaits_look(sha256)? {
             spool.remove(sha256).await?;

@@ -1,23 +1,25 @@
-//! What is covered, pending and put aside: the same for `status`, the control socket and metrics.
+//! What is covered, pending and put aside: what `status` tells, and what the control socket is asked for.
+//!
+//! The keys of its JSON are an interface: programs read `status --json`, and may be older or newer than we are.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    fmt,
-};
+mod words;
+
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::{
         coverage::EXTRACTOR,
-        coverage::Span,
         id::{ChannelId, GuildId, MessageId},
-        place::{Access, Place},
+        place::Place,
         selection::PlaceSelection,
         time::Timestamp,
     },
     store::{PlaceRow, Store, StoreError, Tally},
 };
+
+pub use self::words::{Amount, Words};
 
 /// So many jobs that were put aside are shown; the rest is counted.
 const PARKED_SHOWN: usize = 20;
@@ -95,14 +97,34 @@ pub struct Covered {
     pub name: String,
     /// What sort it is.
     pub kind: String,
+    /// How far it is.
+    pub state: Standing,
     /// Why it is not read, when it is not.
     pub not_read: Option<String>,
     /// From when on nothing is missing; none while nothing was read.
     pub complete_since: Option<Timestamp>,
-    /// Spans that are wanted and were not read.
+    /// Whether that is its own beginning.
+    pub from_start: bool,
+    /// Spans before that which are missing.
     pub holes: usize,
     /// Messages read.
     pub messages: u64,
+}
+
+/// How far the reading of a place is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// It can't be read for want of a permission.
+    Denied,
+    /// Nothing of it was read yet, or there are holes in what was.
+    Incomplete,
+    /// Nothing is missing since it began or since it is wanted.
+    Complete,
+    /// It was deleted on Discord; what was read of it stays.
+    Deleted,
+    /// It is not wanted.
+    LeftOut,
 }
 
 /// When something was published.
@@ -119,8 +141,10 @@ pub struct PublishedAt {
 pub struct Running {
     /// The version that runs.
     pub version: String,
-    /// Shards that listen, and how many there should be.
-    pub shards: (usize, Option<u32>),
+    /// Connections to Discord that listen.
+    pub shards_listening: usize,
+    /// How many there should be; none before Discord was asked.
+    pub shards_wanted: Option<u32>,
     /// How often each actor was started again.
     pub restarts: BTreeMap<String, u64>,
     /// Whether everything that is wanted was read.
@@ -187,96 +211,38 @@ fn covered(
     by_id: &HashMap<ChannelId, &PlaceRow>,
 ) -> Covered {
     let Place { id, guild, ref name, kind, access, .. } = row.place;
-    let first = wanted_from.max(id.as_message());
-    let top = row.coverage.top();
-    let holes = top
-        .and_then(|top| Span::new(first, top))
-        .map(|wanted| row.coverage.holes(wanted, EXTRACTOR));
-    let holes = holes.unwrap_or_default();
+    let born = id.as_message();
+    let extent = row.coverage.extent(wanted_from, born, EXTRACTOR);
     let parent = row.place.parent.and_then(|id| by_id.get(&id));
     let above = parent.and_then(|parent| parent.place.parent).and_then(|id| by_id.get(&id));
     let ancestors: Vec<&Place> = parent.into_iter().chain(above).map(|row| &row.place).collect();
     let omitted = selection.and_then(|selection| selection.omits(&row.place, &ancestors));
-    let not_read = match (omitted, access) {
-        (Some(omission), _) => Some(omission.to_string()),
-        (None, Access::Readable) => row.missing_since.map(|_| "deleted on Discord".to_owned()),
-        (None, denied) => {
-            denied.missing().map(|missing| format!("the bot lacks the permission {missing:?}"))
+    let (state, not_read) = match (omitted, access.missing()) {
+        (Some(omission), _) => (Standing::LeftOut, Some(omission.to_string())),
+        (None, _) if row.missing_since.is_some() => {
+            (Standing::Deleted, Some("deleted on Discord".to_owned()))
         }
+        (None, Some(missing)) => {
+            (Standing::Denied, Some(format!("the bot lacks the permission {missing:?}")))
+        }
+        // A place with no message later than what is wanted is never visited: there is nothing to read.
+        (None, None) if extent.since.is_none() => match row.place.last_message {
+            Some(last) if last >= wanted_from => (Standing::Incomplete, None),
+            _ => (Standing::Complete, None),
+        },
+        (None, None) if extent.holes.is_empty() => (Standing::Complete, None),
+        (None, None) => (Standing::Incomplete, None),
     };
     Covered {
         id,
         guild,
         name: name.clone(),
         kind: kind.name().to_owned(),
+        state,
         not_read,
-        complete_since: top.map(|_| holes.last().map_or(first, |hole| hole.last).created_at()),
-        holes: holes.len(),
+        complete_since: extent.since.map(MessageId::created_at),
+        from_start: extent.since.is_some_and(|since| since <= born),
+        holes: extent.holes.len(),
         messages: row.messages_read,
-    }
-}
-
-impl fmt::Display for Overview {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(service) = &self.service {
-            let (connected, shards) = service.shards;
-            let of = shards.map_or_else(|| "?".to_owned(), |shards| shards.to_string());
-            writeln!(
-                f,
-                "Service    running, version {}, {connected} of {of} shards listening",
-                service.version
-            )?;
-            let restarts: u64 = service.restarts.values().sum();
-            if restarts > 0 {
-                writeln!(f, "Restarts   {restarts} ({:?})", service.restarts)?;
-            }
-        }
-        let Files { seen, stored, stored_bytes, gone, stills, links } = &self.files;
-        writeln!(
-            f,
-            "Files      {stored} stored ({}), {stills} stills, {gone} gone from Discord, {seen} seen",
-            indicatif::HumanBytes(*stored_bytes)
-        )?;
-        if *links > 0 {
-            writeln!(f, "Links      {links} kept alive")?;
-        }
-        let Waiting { downloads, download_bytes, thumbnails, downloads_parked, thumbnails_parked } =
-            &self.waiting;
-        writeln!(
-            f,
-            "Waiting    {downloads} downloads ({}), {thumbnails} looks",
-            indicatif::HumanBytes(*download_bytes)
-        )?;
-        match &self.published {
-            Some(published) => {
-                writeln!(f, "Published  {} (number {})", published.at, published.generation)?;
-            }
-            None => writeln!(f, "Published  nothing yet")?,
-        }
-        writeln!(f, "History    {} messages read", self.messages_read)?;
-        for place in &self.places {
-            let state = match (&place.not_read, place.complete_since) {
-                (Some(why), _) => format!("not read: {why}"),
-                (None, None) => "not read yet".to_owned(),
-                (None, Some(since)) if place.holes == 0 => format!("complete since {since}"),
-                (None, Some(since)) => {
-                    format!("complete since {since}, {} holes before", place.holes)
-                }
-            };
-            writeln!(
-                f,
-                "  {:<28} {:>8} messages  {state}",
-                format!("#{}", place.name),
-                place.messages
-            )?;
-        }
-        let parked = downloads_parked + thumbnails_parked;
-        if parked > 0 {
-            writeln!(f, "Put aside  {parked} jobs that failed for good, or again and again:")?;
-            for job in &self.parked {
-                writeln!(f, "  {} {}: {}", job.queue, job.subject, job.why)?;
-            }
-        }
-        Ok(())
     }
 }

@@ -33,8 +33,8 @@ use self::resource::{FIELDS, Page, Resource};
 use self::spool::{Spool, Stalled};
 use crate::bucket::checked::{Promise, checked};
 use crate::bucket::{
-    Body, Bucket, BucketError, ByteRange, ContentEncoding, Crc32c, Generation, Listing, Object,
-    ObjectInfo, ObjectKey, ObjectMeta, PageToken, Precondition,
+    Body, Bucket, BucketError, ByteRange, Crc32c, Generation, Listing, Object, ObjectInfo,
+    ObjectKey, ObjectMeta, PageToken, Precondition,
 };
 
 /// From this size on an upload is resumable; below, beginning anew costs less than the second request.
@@ -109,7 +109,6 @@ impl GcsBucket {
         &self,
         key: &ObjectKey,
         crc32c: Crc32c,
-        encoding: ContentEncoding,
         when: Precondition,
         payload: P,
     ) -> Result<ObjectInfo, BucketError>
@@ -121,7 +120,7 @@ impl GcsBucket {
         let hint = payload.size_hint().await.ok().and_then(|hint| hint.exact());
         let is_resumable = hint.is_none_or(|len| len >= RESUMABLE_FROM as u64);
         let request = self.storage.write_object(self.resource_name(), key.as_str(), payload);
-        let request = with_meta(request, ObjectMeta::of(key, encoding)).with_known_crc32c(crc32c.0);
+        let request = with_meta(request, ObjectMeta::of(key)).with_known_crc32c(crc32c.0);
         let request = if is_resumable {
             request.with_retry_policy(RetryableErrors.with_attempt_limit(RESUMES))
         } else {
@@ -204,15 +203,13 @@ impl Bucket for GcsBucket {
         let crc32c = body.crc32c();
         match body {
             Body::Bytes(bytes) => {
-                let encoding = ContentEncoding::sniff(key, &bytes);
                 let payload = spool::Memory::new(bytes);
-                self.write(key, crc32c, encoding, when, payload).await
+                self.write(key, crc32c, when, payload).await
             }
             Body::File { path, len, .. } => {
-                let (spool, watch) = Spool::open(path, key, len, crc32c).await?;
-                let encoding = spool.encoding();
+                let (spool, watch) = Spool::open(path, len, crc32c).await?;
                 let result = tokio::select! {
-                    result = self.write(key, crc32c, encoding, when, spool) => result,
+                    result = self.write(key, crc32c, when, spool) => result,
                     Stalled(after) = watch.stalled() => {
                         Err(BucketError::Timeout { action: "upload an object", after })
                     }
@@ -297,13 +294,9 @@ impl Bucket for GcsBucket {
 
 fn with_meta<P>(request: WriteObject<P>, meta: ObjectMeta) -> WriteObject<P> {
     let request = request.set_content_type(meta.content_type).set_cache_control(meta.cache_control);
-    let request = match meta.content_disposition {
+    match meta.content_disposition {
         Some(disposition) => request.set_content_disposition(disposition),
         None => request,
-    };
-    match meta.content_encoding {
-        ContentEncoding::Identity => request,
-        ContentEncoding::Gzip => request.set_content_encoding("gzip"),
     }
 }
 

@@ -16,8 +16,8 @@ use tokio::time::Instant;
 
 use crate::bucket::checked::{Promise, checked};
 use crate::bucket::{
-    Body, Bucket, BucketError, ByteRange, ContentEncoding, Crc32c, Generation, Listing, Object,
-    ObjectInfo, ObjectKey, ObjectMeta, PageToken, Precondition,
+    Body, Bucket, BucketError, ByteRange, Crc32c, Generation, Listing, Object, ObjectInfo,
+    ObjectKey, ObjectMeta, PageToken, Precondition,
 };
 
 /// Small, so that even a short object comes in pieces and readers must put them together.
@@ -129,7 +129,7 @@ impl Bucket for MemoryBucket {
             crc32c: Some(crc32c),
             generation: Generation(contents.last_generation),
             updated: contents.now(),
-            meta: ObjectMeta::of(key, ContentEncoding::sniff(key, &bytes)),
+            meta: ObjectMeta::of(key),
         };
         contents.objects.insert(key.clone(), (info.clone(), bytes));
         Ok(info)

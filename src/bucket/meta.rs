@@ -1,7 +1,7 @@
 //! What a browser is told about an object: its type, whether to show or save it, how long to keep it.
 //!
-//! All of it follows from the key and the first bytes: a folder, which has nowhere to keep headers,
-//! serves the same ones as Google does, and no caller can give a stranger's file a type that runs.
+//! All of it follows from the key: a folder, which has nowhere to keep headers, serves the same ones as Google does,
+//! and no caller can give a stranger's file a type that runs.
 //! Pure: nothing here can be lost.
 
 use std::borrow::Cow;
@@ -22,8 +22,9 @@ const NEVER_KEPT: &str = "no-store";
 /// A type that every browser saves and none runs.
 const HARMLESS: &str = "application/octet-stream";
 
-/// What gzip begins with, and JSON cannot.
-const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+/// Our own lists, which the page unpacks by itself: with a `Content-Encoding` a checksum of the object would not be one
+/// of what is downloaded, and servers of plain files would have to be told.
+const PACKED: &str = "application/gzip";
 
 /// What is sent along with an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,54 +35,26 @@ pub struct ObjectMeta {
     pub cache_control: Cow<'static, str>,
     /// `attachment` for what must be saved and not shown.
     pub content_disposition: Option<Cow<'static, str>>,
-    /// Whether the bytes are packed.
-    pub content_encoding: ContentEncoding,
-}
-
-/// How the bytes of an object are packed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ContentEncoding {
-    /// Not at all.
-    Identity,
-    /// With gzip; browsers unpack it unasked.
-    Gzip,
 }
 
 impl ObjectMeta {
     /// What is sent along with the object of this name.
-    pub fn of(key: &ObjectKey, content_encoding: ContentEncoding) -> Self {
+    pub fn of(key: &ObjectKey) -> Self {
         let content_type = content_type(key);
         Self {
             content_type: content_type.into(),
             cache_control: cache_control(key).into(),
             content_disposition: (content_type == HARMLESS).then_some("attachment".into()),
-            content_encoding,
         }
-    }
-}
-
-impl ContentEncoding {
-    /// How an object of this name that starts like this is packed.
-    ///
-    /// Only our own lists are ever packed: a file from Discord stays the file it is, whatever it claims.
-    pub fn sniff(key: &ObjectKey, start: &[u8]) -> Self {
-        if Self::is_worth_sniffing(key) && start.starts_with(&GZIP_MAGIC) {
-            Self::Gzip
-        } else {
-            Self::Identity
-        }
-    }
-
-    /// Whether the first bytes of an object of this name matter.
-    pub(super) fn is_worth_sniffing(key: &ObjectKey) -> bool {
-        let ours = ["messages/", "userData/"].iter().any(|folder| key.as_str().starts_with(folder));
-        ours && key.extension() == "json"
     }
 }
 
 /// Types that a browser executes are given to the page's own files alone:
 /// everything else may hold what a stranger posted on Discord.
 fn content_type(key: &ObjectKey) -> &'static str {
+    if is_packed_list(key) {
+        return PACKED;
+    }
     let extension = key.extension().to_ascii_lowercase();
     if is_page(key) {
         match extension.as_str() {
@@ -132,6 +105,12 @@ fn cache_control(key: &ObjectKey) -> &'static str {
     }
 }
 
+/// A file from Discord stays the file it is, whatever its name ends with.
+fn is_packed_list(key: &ObjectKey) -> bool {
+    let key = key.as_str();
+    key.ends_with(".json.gz") && (key.starts_with("messages/") || key.starts_with("userData/"))
+}
+
 fn is_page(key: &ObjectKey) -> bool {
     key.as_str() == "index.html" || key.as_str().starts_with("gallery/")
 }
@@ -142,7 +121,7 @@ mod tests {
 
     #[track_caller]
     fn check(name: &str, content_type: &str, cache_control: &str, disposition: Option<&str>) {
-        let meta = ObjectMeta::of(&ObjectKey::new(name).unwrap(), ContentEncoding::Identity);
+        let meta = ObjectMeta::of(&ObjectKey::new(name).unwrap());
         assert_eq!(meta.content_type, content_type);
         assert_eq!(meta.cache_control, cache_control);
         assert_eq!(meta.content_disposition.as_deref(), disposition);
@@ -154,7 +133,10 @@ mod tests {
         check("gallery/app.js", "text/javascript; charset=utf-8", REVALIDATE, None);
         check("lease.json", "application/json", NEVER_KEPT, None);
         check("messages/manifest.json", "application/json", REVALIDATE, None);
-        check("messages/1/2024-03-ab.json", "application/json", IMMUTABLE, None);
+        check("messages/1/2024-03-ab.json.gz", PACKED, IMMUTABLE, None);
+        check("userData/users-ab.json.gz", PACKED, IMMUTABLE, None);
+        check("media/ab.gz", HARMLESS, IMMUTABLE, Some("attachment"));
+        check("media/ab.json.gz", HARMLESS, IMMUTABLE, Some("attachment"));
         check("media/ab.mp4", "video/mp4", IMMUTABLE, None);
         check("media/ab.MP4", "video/mp4", IMMUTABLE, None);
         check("thumb/ab.webp", "image/webp", IMMUTABLE, None);
@@ -166,25 +148,10 @@ mod tests {
         for extension in ["html", "htm", "xhtml", "svg", "xml", "xsl", "js", "mjs", "css", "pdf"] {
             for folder in ["media", "thumb", "userData/avatars", "messages/1", "gallery-not"] {
                 let key = ObjectKey::new(format!("{folder}/ab.{extension}")).unwrap();
-                let meta = ObjectMeta::of(&key, ContentEncoding::Identity);
+                let meta = ObjectMeta::of(&key);
                 assert_eq!(meta.content_type, HARMLESS, "{key}");
                 assert_eq!(meta.content_disposition.as_deref(), Some("attachment"), "{key}");
             }
         }
-    }
-
-    #[test]
-    fn only_our_own_lists_are_packed() {
-        #[track_caller]
-        fn check(name: &str, start: &[u8], expected: ContentEncoding) {
-            let key = ObjectKey::new(name).unwrap();
-            assert_eq!(ContentEncoding::sniff(&key, start), expected);
-        }
-        check("messages/1/2024-03-ab.json", b"\x1f\x8b\x08", ContentEncoding::Gzip);
-        check("userData/users-ab.json", b"\x1f\x8b\x08", ContentEncoding::Gzip);
-        check("messages/1/2024-03-ab.json", b"{}", ContentEncoding::Identity);
-        check("messages/1/2024-03-ab.json", b"\x1f", ContentEncoding::Identity);
-        check("media/ab.json", b"\x1f\x8b\x08", ContentEncoding::Identity);
-        check("media/ab.gz", b"\x1f\x8b\x08", ContentEncoding::Identity);
     }
 }

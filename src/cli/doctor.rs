@@ -2,16 +2,16 @@
 
 use anyhow::bail;
 
-use super::DoctorArgs;
+use super::{DoctorArgs, output::say};
 use crate::app::settings::Settings;
 
 /// Tries everything, and fails when something is wrong.
 pub async fn run(settings: &Settings, args: DoctorArgs) -> anyhow::Result<()> {
     let report = crate::app::checkup::examine(settings).await;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        say(format_args!("{}\n", serde_json::to_string_pretty(&report)?))?;
     } else {
-        print!("{report}");
+        say(&report)?;
     }
     match report.faults() {
         0 => Ok(()),

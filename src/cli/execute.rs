@@ -31,7 +31,7 @@ pub async fn execute(command: Command, settings: Settings) -> anyhow::Result<()>
             logs::begin(config.log);
             serve::run(config, args).await
         }
-        Command::Status(args) => status::run(local_config(&settings)?, args).await,
+        Command::Status(args) => status::run(local_config(&settings)?, &settings, args).await,
         Command::Doctor(args) => doctor::run(&settings, args).await,
         Command::Healthcheck => healthcheck::run(local_config(&settings)?).await,
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 
-use super::{FetchArgs, run::identify};
+use super::{FetchArgs, output::say, run::identify};
 use crate::{
     app::{Service, choice, open, overview::Overview, progress},
     config::Config,
@@ -150,7 +150,7 @@ async fn foretell(
     for guild in &selection.guilds {
         let survey = discord.survey(*guild).await?;
         let threads = discord.active_threads(*guild, &survey.channels).await?;
-        println!("{}", survey.guild.name);
+        say(format_args!("{}\n", survey.guild.name))?;
         for place in
             survey.channels.iter().chain(&threads).filter(|place| place.kind.holds_messages())
         {
@@ -174,17 +174,16 @@ async fn foretell(
                     },
                 },
             };
-            println!("  #{:<28} {plan}", place.name);
+            say(format_args!("  #{:<28} {plan}\n", place.name))?;
         }
     }
     let waiting = Overview::read(store, Some(selection))?.waiting;
-    println!(
-        "Waiting from before: {} downloads ({})",
+    say(format_args!(
+        "Waiting from before: {} downloads ({})\n",
         waiting.downloads,
         indicatif::HumanBytes(waiting.download_bytes)
-    );
-    println!("Archived threads are listed when history is read. Nothing was changed.");
-    Ok(())
+    ))?;
+    say("Archived threads are listed when history is read. Nothing was changed.\n")
 }
 
 /// Whether a channel is the category of a thread's channel.

@@ -49,6 +49,7 @@ async fn serve(
     let service = Service::start(ports, &orders);
     let attendant = Attendant::new(
         service.store.clone(),
+        service.ledger.clone(),
         Arc::new(selection),
         service.supervisor.clone(),
         service.health.clone(),

@@ -6,7 +6,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-use super::ServeArgs;
+use super::{ServeArgs, output::say};
 use crate::{app::open, config::LocalConfig, serve};
 
 /// Serves until it is told to end.
@@ -15,11 +15,11 @@ pub async fn run(config: LocalConfig, args: ServeArgs) -> anyhow::Result<()> {
     let bucket = open::bucket(&config.bucket).await?;
     let listener =
         TcpListener::bind(args.addr).await.with_context(|| format!("--addr {}", args.addr))?;
-    println!(
-        "The archive in {} is on http://{}/ (Ctrl-C ends this)",
+    say(format_args!(
+        "The archive in {} is on http://{}/ (Ctrl-C ends this)\n",
         config.bucket,
         listener.local_addr()?
-    );
+    ))?;
     let told = async move {
         tokio::select! {
             () = super::interrupted() => {}

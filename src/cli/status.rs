@@ -1,54 +1,73 @@
 //! `bowerbird status`: asks the running service, or reads the store when none runs.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
-use anyhow::{Context as _, bail};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::UnixStream,
-};
+use anyhow::Context as _;
 
-use super::StatusArgs;
+use super::{StatusArgs, output::say};
 use crate::{
-    app::{attend::SOCKET, open, overview::Overview},
-    config::LocalConfig,
+    app::{
+        control, open,
+        overview::{Amount, Overview},
+        settings::Settings,
+    },
+    clock::Clock,
+    config::{LocalConfig, Wishes},
+    domain::selection::{PlaceSelection, Policy},
+    store::{Change, Context, Store},
 };
 
-/// Prints how things stand.
-pub async fn run(config: LocalConfig, args: StatusArgs) -> anyhow::Result<()> {
-    let overview = match ask(&config.state_dir.join(SOCKET)).await? {
+/// Prints how things stand, after having had tried again what was put aside, if asked to.
+pub async fn run(config: LocalConfig, settings: &Settings, args: StatusArgs) -> anyhow::Result<()> {
+    if args.retry_parked && !control::retry_parked(&config.state_dir).await? {
+        retry_parked(&store(&config.state_dir)?, settings)?;
+    }
+    let overview = match control::overview(&config.state_dir).await? {
         Some(overview) => overview,
-        None => read(&config.state_dir)?,
+        None => read(&store(&config.state_dir)?, settings)?,
     };
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&overview)?);
-    } else {
-        print!("{overview}");
+        return say(format_args!("{}\n", serde_json::to_string_pretty(&overview)?));
     }
+    let amount = if args.all { Amount::All } else { Amount::Screenful };
+    say(overview.words(amount))
+}
+
+fn store(state: &Path) -> anyhow::Result<Store> {
+    anyhow::ensure!(
+        open::is_there(state),
+        "{} holds no archive's state: nothing was archived yet, or STATE_DIR names another folder",
+        state.display()
+    );
+    open::store(state)
+}
+
+fn read(store: &Store, settings: &Settings) -> anyhow::Result<Overview> {
+    // Settings that can't be used stop the service, and not those who look at what it did.
+    let wishes = Wishes::check(&|name| settings.get(name)).ok();
+    let selection = wishes.map(|wishes| selected(wishes.places, store)).transpose()?;
+    Ok(Overview::read(store, selection.as_ref())?)
+}
+
+/// Without a server named, those that were read are meant.
+fn selected(mut places: PlaceSelection, store: &Store) -> anyhow::Result<PlaceSelection> {
+    if places.guilds.is_empty() {
+        places.guilds = store.guilds()?.into_iter().map(|(id, _)| id).collect();
+    }
+    Ok(places)
+}
+
+fn retry_parked(store: &Store, settings: &Settings) -> anyhow::Result<()> {
+    let wishes = Wishes::check(&|name| settings.get(name))
+        .map_err(|problems| anyhow::anyhow!("{problems}"))?;
+    let policy = Policy {
+        selection: wishes.media.selection,
+        mode: wishes.media.mode,
+        publish_every: wishes.timings.publish_every,
+    };
+    let context = Context { now: Clock::System.now(), policy: Arc::new(policy) };
+    let mut commit = store.begin(context);
+    commit.add(&Change::RetryParked).context("have tried again what was put aside")?;
+    commit.finish().context("have tried again what was put aside")?;
     Ok(())
-}
-
-/// Asks the running service; none when none runs.
-async fn ask(socket: &Path) -> anyhow::Result<Option<Overview>> {
-    // Nobody behind a socket means that its service is gone.
-    let Ok(mut stream) = UnixStream::connect(socket).await else { return Ok(None) };
-    stream.write_all(b"GET /status HTTP/1.0\r\nHost: bowerbird\r\n\r\n").await?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.context("read the service's answer")?;
-    let (head, body) = answer.split_once("\r\n\r\n").context("the service's answer has no body")?;
-    if !head.starts_with("HTTP/1.0 200") && !head.starts_with("HTTP/1.1 200") {
-        bail!("the service answered: {body}");
-    }
-    Ok(Some(serde_json::from_str(body).context("the service's answer can't be read")?))
-}
-
-fn read(state: &Path) -> anyhow::Result<Overview> {
-    if !state.exists() {
-        bail!(
-            "{} does not exist: nothing was archived yet, or STATE_DIR names another folder",
-            state.display()
-        );
-    }
-    let store = open::store(state)?;
-    Ok(Overview::read(&store, None)?)
 }

@@ -124,10 +124,34 @@ impl Coverage {
         self.reads.last().map(|read| read.span.last)
     }
 
+    /// How complete a place is, to be told to people: what was actually read counts, whether or not it is wanted now.
+    ///
+    /// `wanted` is where the reading of it is to begin, `born` its own first moment.
+    pub fn extent(&self, wanted: MessageId, born: MessageId, by: Extractor) -> Extent {
+        let (Some(lowest), Some(top)) =
+            (self.reads.first().map(|read| read.span.first), self.top())
+        else {
+            return Extent { since: None, holes: Vec::new() };
+        };
+        let first = wanted.min(lowest).max(born);
+        let holes = Span::new(first, top).map_or_else(Vec::new, |span| self.holes(span, by));
+        let since = holes.last().map_or(first, |hole| hole.last.next());
+        Extent { since: Some(since), holes }
+    }
+
     /// Whether an id was read.
     pub fn contains(&self, id: MessageId) -> bool {
         self.reads.iter().any(|read| read.span.contains(id))
     }
+}
+
+/// How complete a place is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// The message from which on nothing is missing, up to the highest that was read; none while nothing was read.
+    pub since: Option<MessageId>,
+    /// What is missing before: between the lowest that is wanted or was read, and the highest that was read.
+    pub holes: Vec<Span>,
 }
 
 #[cfg(test)]
@@ -173,6 +197,53 @@ mod tests {
         coverage.add(span(4, 7), EXTRACTOR);
         assert_eq!(coverage.spans(EXTRACTOR), [span(0, 9)]);
         assert_eq!(coverage.reads.len(), 1);
+    }
+
+    #[track_caller]
+    fn check_extent(
+        read: &[(u64, u64)],
+        (wanted, born): (u64, u64),
+        since: Option<u64>,
+        holes: &[(u64, u64)],
+    ) {
+        let mut coverage = Coverage::default();
+        for &(first, last) in read {
+            coverage.add(span(first, last), EXTRACTOR);
+        }
+        let expected = Extent {
+            since: since.map(MessageId),
+            holes: holes.iter().map(|&(first, last)| span(first, last)).collect(),
+        };
+        assert_eq!(coverage.extent(MessageId(wanted), MessageId(born), EXTRACTOR), expected);
+    }
+
+    #[test]
+    fn what_was_read_counts_and_not_what_is_wanted() {
+        check_extent(&[], (5, 10), None, &[]);
+        // Everything was read, though the service wants only what came after its start.
+        check_extent(&[(0, 90)], (50, 10), Some(10), &[]);
+        check_extent(&[(0, 90)], (0, 10), Some(10), &[]);
+        // A fetch of one March, and the service since its start: the time between is a hole.
+        check_extent(&[(20, 30), (50, 90)], (50, 10), Some(50), &[(31, 49)]);
+        // History is wanted, and reading is on its way down, or up.
+        check_extent(&[(50, 90)], (0, 10), Some(50), &[(10, 49)]);
+        check_extent(&[(0, 30), (50, 90)], (0, 10), Some(50), &[(31, 49)]);
+        check_extent(&[(50, 90)], (50, 10), Some(50), &[]);
+        check_extent(
+            &[(20, 30), (40, 45), (50, 90)],
+            (0, 10),
+            Some(50),
+            &[(10, 19), (31, 39), (46, 49)],
+        );
+        // The place came to be after all that was asked for.
+        check_extent(&[(0, 5)], (0, 10), Some(10), &[]);
+        // What a less wise extractor read is to be read again.
+        let mut coverage = Coverage::default();
+        coverage.add(span(0, 90), Extractor(0));
+        coverage.add(span(60, 80), EXTRACTOR);
+        let extent = coverage.extent(MessageId(0), MessageId(10), EXTRACTOR);
+        assert_eq!(extent.since, Some(MessageId(91)));
+        assert_eq!(extent.holes, [span(10, 59), span(81, 90)]);
     }
 
     proptest! {

@@ -8,7 +8,7 @@ use super::{
     id::{AttachmentId, ChannelId, GuildId, MessageId, UserId},
     link::Link,
     message::Attachment,
-    selection::MediaKind,
+    selection::{MediaKind, MediaMode, Policy},
     time::Timestamp,
 };
 
@@ -187,6 +187,17 @@ impl Entry {
             refresh_at: None,
             hidden_at: None,
         }
+    }
+
+    /// Whether it is to be copied or kept alive.
+    pub fn is_wanted(&self, policy: &Policy) -> bool {
+        self.hidden_at.is_none() && policy.selection.wants(self.kind, self.attachment.size)
+    }
+
+    /// Whether the page shows it: wanted, still to be seen on Discord, and not merely on its way into the bucket.
+    pub fn is_shown(&self, policy: &Policy) -> bool {
+        let arrived = policy.mode == MediaMode::Link || self.state != EntryState::Remote;
+        arrived && self.is_wanted(policy)
     }
 
     /// Takes over what a newer sight of the same file tells. A link is only replaced by one that lives longer.

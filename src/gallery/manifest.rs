@@ -185,30 +185,36 @@ fn covered(row: &PlaceRow, parts: &Parts<'_>, wanted_from: MessageId) -> Covered
     let threads = parts.places.iter().filter(|thread| {
         thread.place.kind.is_thread() && thread.place.parent == Some(row.place.id)
     });
-    let mut since: Option<MessageId> = Some(wanted_from);
+    let born = row.place.id.as_message();
+    // A forum has no messages of its own: its threads, all of which are listed, tell what is missing.
+    let mut since = match own {
+        Some(own) => own.coverage.extent(wanted_from, born, EXTRACTOR).since,
+        None if threads.clone().next().is_some() => Some(born),
+        None => Some(wanted_from.max(born)),
+    };
     let mut holes = Vec::new();
     for part in own.into_iter().chain(threads) {
-        // A thread that was never visited may be empty; one that has messages is a hole.
-        let Some(top) = part.coverage.top() else {
-            if let Some(last) = part.place.last_message {
-                let first = wanted_from.max(part.place.id.as_message());
-                holes.extend(Span::new(first, last.max(first)).map(|span| hole(span, part)));
-            } else if own.is_some_and(|own| own.place.id == part.place.id) {
-                since = None;
+        let part_born = part.place.id.as_message();
+        let extent = part.coverage.extent(wanted_from, part_born, EXTRACTOR);
+        let missing_below = match (extent.since, part.place.last_message) {
+            (Some(from), _) => (from > part_born).then_some(from),
+            // Never visited, and there is something.
+            (None, Some(last)) => {
+                let first = wanted_from.max(part_born);
+                holes.extend(Span::new(first, last).map(|span| hole(span, part)));
+                Some(last.next())
             }
-            continue;
+            // It may be empty.
+            (None, None) => None,
         };
-        let first = wanted_from.max(part.place.id.as_message());
-        let wanted = Span::new(first, top);
-        holes.extend(wanted.into_iter().flat_map(|wanted| {
-            part.coverage.holes(wanted, EXTRACTOR).into_iter().map(|span| hole(span, part))
-        }));
+        holes.extend(extent.holes.into_iter().map(|span| hole(span, part)));
+        since = since.map(|since| missing_below.map_or(since, |below| since.max(below)));
     }
-    let from_start = holes.is_empty() && wanted_from <= row.place.id.as_message();
-    let last_hole = holes.iter().map(|hole| hole.to).max();
-    let first = since.map(|since| since.max(row.place.id.as_message()).created_at());
-    let complete_since = first.map(|first| last_hole.map_or(first, |last| last.max(first)));
-    Covered { complete_since, from_start: from_start && since.is_some(), holes: merged(holes) }
+    Covered {
+        complete_since: since.map(MessageId::created_at),
+        from_start: holes.is_empty() && since.is_some_and(|since| since <= born),
+        holes: merged(holes),
+    }
 }
 
 fn hole(span: Span, part: &PlaceRow) -> Hole {

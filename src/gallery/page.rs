@@ -13,7 +13,7 @@ use bytes::Bytes;
 use rust_embed::RustEmbed;
 use thiserror::Error;
 
-use crate::bucket::{ContentEncoding, ObjectKey, ObjectMeta};
+use crate::bucket::{ObjectKey, ObjectMeta};
 
 /// The only file that lies at the bucket's root, and the only one that is a template.
 const INDEX: &str = "index.html";
@@ -106,7 +106,7 @@ fn policy(mode: &PageMode) -> String {
 
 fn object(name: &str, bytes: Bytes) -> PageObject {
     let key = ObjectKey::new(name).expect("the page's files have plain names");
-    let content_type = ObjectMeta::of(&key, ContentEncoding::Identity).content_type.into_owned();
+    let content_type = ObjectMeta::of(&key).content_type.into_owned();
     PageObject { key, content_type, bytes }
 }
 

@@ -195,7 +195,10 @@ impl PageRead {
         }
         // In one commit with what was found, and only once all of it is recorded.
         let Some(mut row) = PLACES.get(txn, &self.place)? else { return Ok(()) };
-        let read = self.messages.len() + self.unreadable.len();
+        let ids = self.messages.iter().map(|message| message.id);
+        let ids = ids.chain(self.unreadable.iter().filter_map(|message| message.id));
+        // The newest page overlaps what was read before.
+        let read = ids.filter(|id| !row.coverage.contains(*id)).count();
         if let Some(span) = self.span {
             row.coverage.add(span, EXTRACTOR);
         }

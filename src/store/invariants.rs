@@ -12,7 +12,6 @@ use super::{
         CONTENTS, DELAYED, DIRTY, ENTRIES, GARBAGE, JOBS, PARKED, PARKED_MESSAGES, READY, RENEWALS,
         SHARDS, TOMBSTONES, USES,
     },
-    work::is_shown,
 };
 use crate::domain::{
     entry::{Entry, EntryState, Look},
@@ -37,7 +36,7 @@ pub(super) fn shown(world: &World, month: Month) -> String {
     let context = world.context();
     let mut words = String::new();
     for entry in world.store.month_entries(month).unwrap() {
-        if !is_shown(&entry.entry, &context) {
+        if !entry.entry.is_shown(&context.policy) {
             continue;
         }
         let Entry { attachment, kind, nsfw, state, look, .. } = &entry.entry;

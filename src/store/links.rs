@@ -8,7 +8,7 @@ use super::{
     table::Txn,
     tables::{ENTRIES, POSTS, RENEWALS},
     tally::count,
-    work::{Sight, is_shown, lose, rank_of, schedule},
+    work::{Sight, lose, rank_of, schedule},
 };
 use crate::domain::{
     entry::{Entry, EntryKey},
@@ -83,7 +83,7 @@ fn renew(
         set_renewal(txn, key, &mut entry, Some(context.now.after(PAUSE)))?;
     }
     ENTRIES.put(txn, &key, &entry);
-    if context.policy.mode == MediaMode::Link && old != *link && is_shown(&entry, context) {
+    if context.policy.mode == MediaMode::Link && old != *link && entry.is_shown(&context.policy) {
         // The page must have the new link while the old one lives.
         let half_left = old.expires_at().map(|expiry| expiry.since(context.now) / 2);
         let by = half_left

@@ -14,7 +14,7 @@ use super::{
     tables::{ENTRIES, PARKED_MESSAGES, PLACES, POSTS, RAW, TOMBSTONES},
     tables::{ParkedMessage, Tombstone},
     tally::count,
-    work::{Sight, is_shown, rank_of, schedule},
+    work::{Sight, rank_of, schedule},
 };
 use crate::domain::{
     entry::{Entry, EntryKey, Post},
@@ -182,8 +182,8 @@ fn see(
     let rank = rank_of(key, &entry, lane);
     schedule(txn, context, key, &mut entry, rank, sight)?;
     count(txn, Tally::Entries, i64::from(known.is_none()))?;
-    let shown = is_shown(&entry, context);
-    let was_shown = known.as_ref().is_some_and(|known| is_shown(known, context));
+    let shown = entry.is_shown(&context.policy);
+    let was_shown = known.as_ref().is_some_and(|known| known.is_shown(&context.policy));
     let other = retold || known.as_ref().is_none_or(|known| differs(known, &entry, context));
     if shown != was_shown || shown && other {
         mark_changed(txn, key.root, key.message, context.publish_by())?;
@@ -230,7 +230,7 @@ fn hide(txn: &mut Txn<'_>, context: &Context, key: EntryKey) -> Result<(), Store
     if entry.hidden_at.is_some() {
         return Ok(());
     }
-    let shown = is_shown(&entry, context);
+    let shown = entry.is_shown(&context.policy);
     entry.hidden_at = Some(context.now);
     let rank = rank_of(key, &entry, Lane::History);
     schedule(txn, context, key, &mut entry, rank, Sight::Known)?;

@@ -19,7 +19,7 @@ pub use self::{
 };
 pub(super) use self::{
     aside::retry_parked,
-    need::{Sight, is_shown, rank_of, schedule},
+    need::{Sight, rank_of, schedule},
     outcome::lose,
     sweep::sweep,
 };

@@ -13,3 +13,5 @@ mod discord_rest;
 mod discord_gateway;
 mod serve;
 mod page;
+mod rig;
+mod fetch;

@@ -14,7 +14,7 @@ use tokio::{
     task::JoinSet,
     time::{Instant, sleep_until},
 };
-use tracing::{info, warn};
+use tracing::{debug, warn};
 
 use super::{
     progress::Progress,
@@ -136,7 +136,8 @@ struct Atlas {
     tails: VecDeque<ChannelId>,
     holes: VecDeque<ChannelId>,
     queued: BTreeSet<ChannelId>,
-    in_flight: BTreeSet<ChannelId>,
+    /// With what the step is to confirm, so that it is not forgotten when the step fails.
+    in_flight: HashMap<ChannelId, Option<Unconfirmed>>,
     resting: BTreeSet<(Instant, ChannelId)>,
     to_visit: BTreeMap<GuildId, Instant>,
     visiting: BTreeSet<GuildId>,
@@ -148,6 +149,23 @@ struct Unconfirmed {
     newest: MessageId,
     count: u32,
     since: Instant,
+}
+
+impl Atlas {
+    /// Messages of a place are to be read back.
+    fn wait_for(&mut self, place: ChannelId, told: Unconfirmed) {
+        let waiting = self.unconfirmed.entry(place).or_insert(Unconfirmed { count: 0, ..told });
+        waiting.newest = told.newest.max(waiting.newest);
+        waiting.count += told.count;
+        waiting.since = told.since.min(waiting.since);
+    }
+
+    /// Whether a place is read, or in line, or left alone for a while.
+    fn is_spoken_for(&self, place: ChannelId) -> bool {
+        self.in_flight.contains_key(&place)
+            || self.queued.contains(&place)
+            || self.resting.iter().any(|(_, resting)| *resting == place)
+    }
 }
 
 enum Done {
@@ -165,7 +183,7 @@ impl Crawl {
         // What was known at the end of the life before: reading goes on while servers are looked at.
         self.reload(&mut atlas).await;
         loop {
-            self.hear(&mut atlas);
+            self.hear(&mut atlas).await;
             self.wake_resting(&mut atlas);
             self.start(&mut atlas, &mut tasks);
             self.report(&atlas);
@@ -181,17 +199,15 @@ impl Crawl {
         }
     }
 
-    fn hear(&self, atlas: &mut Atlas) {
+    async fn hear(&self, atlas: &mut Atlas) {
         let told = self.inbox.take();
         let now = Instant::now();
         for (place, (newest, count)) in told.touched {
-            let waiting = atlas.unconfirmed.entry(place).or_insert(Unconfirmed {
-                newest,
-                count: 0,
-                since: now,
-            });
-            waiting.newest = newest.max(waiting.newest);
-            waiting.count += count;
+            if !atlas.places.contains_key(&place) {
+                // A thread that was opened since the last look at its server.
+                self.recall(atlas, place).await;
+            }
+            atlas.wait_for(place, Unconfirmed { newest, count, since: now });
         }
         let everywhere =
             if told.unknown_places { self.selection.guilds.clone() } else { BTreeSet::new() };
@@ -238,10 +254,9 @@ impl Crawl {
             };
             atlas.queued.remove(&place);
             let Some((row, step)) = self.step(atlas, place) else { continue };
-            atlas.in_flight.insert(place);
-            if step == Step::Newest {
-                atlas.unconfirmed.remove(&place);
-            }
+            let confirms =
+                if step == Step::Newest { atlas.unconfirmed.remove(&place) } else { None };
+            atlas.in_flight.insert(place, confirms);
             let reader = self.reader.clone();
             tasks.spawn(async move { Done::Page(place, reader.take(&row, step).await) });
         }
@@ -250,12 +265,8 @@ impl Crawl {
     async fn finished(&self, atlas: &mut Atlas, done: Done) -> std::ops::ControlFlow<()> {
         match done {
             Done::Page(place, outcome) => {
-                atlas.in_flight.remove(&place);
-                let store = self.store.clone();
-                let row = tokio::task::spawn_blocking(move || store.place(place)).await;
-                if let Ok(Ok(Some(row))) = row {
-                    atlas.places.insert(place, row);
-                }
+                let confirms = atlas.in_flight.remove(&place).flatten();
+                self.recall(atlas, place).await;
                 match outcome {
                     Outcome::Read { messages } => {
                         self.progress.send_modify(|progress| progress.count(messages));
@@ -265,6 +276,9 @@ impl Crawl {
                     Outcome::Later(error) => {
                         warn!(%place, %error, "to be read later");
                         atlas.resting.insert((Instant::now() + REST, place));
+                        if let Some(confirms) = confirms {
+                            atlas.wait_for(place, confirms);
+                        }
                     }
                     Outcome::Fatal(error) => return self.give_up(&error),
                 }
@@ -293,6 +307,15 @@ impl Crawl {
         std::ops::ControlFlow::Break(())
     }
 
+    /// Reads what the store knows of a place by now.
+    async fn recall(&self, atlas: &mut Atlas, place: ChannelId) {
+        let store = self.store.clone();
+        let row = tokio::task::spawn_blocking(move || store.place(place)).await;
+        if let Ok(Ok(Some(row))) = row {
+            atlas.places.insert(place, row);
+        }
+    }
+
     async fn reload(&self, atlas: &mut Atlas) {
         let store = self.store.clone();
         let read = tokio::task::spawn_blocking(move || {
@@ -312,7 +335,7 @@ impl Crawl {
 
     /// Puts a place in line when there is something to read in it.
     fn consider(&self, atlas: &mut Atlas, place: ChannelId) {
-        if atlas.in_flight.contains(&place) || atlas.queued.contains(&place) {
+        if atlas.is_spoken_for(place) {
             return;
         }
         let Some((_, step)) = self.step(atlas, place) else {
@@ -357,10 +380,13 @@ impl Crawl {
     }
 
     fn next_moment(&self, atlas: &Atlas) -> Instant {
-        let confirm =
-            atlas.unconfirmed.values().map(|waiting| waiting.since + self.confirm_after).min();
+        // What is under way is gone on with when it ends. Its moment may be past: waiting for that would be no wait.
+        let unconfirmed =
+            atlas.unconfirmed.iter().filter(|(place, _)| !atlas.is_spoken_for(**place));
+        let confirm = unconfirmed.map(|(_, waiting)| waiting.since + self.confirm_after).min();
         let rested = atlas.resting.first().map(|(until, _)| *until);
-        let visit = atlas.to_visit.values().min().copied();
+        let to_visit = atlas.to_visit.iter().filter(|(guild, _)| !atlas.visiting.contains(guild));
+        let visit = to_visit.map(|(_, at)| *at).min();
         let soonest = [confirm, rested, visit].into_iter().flatten().min();
         soonest.unwrap_or_else(|| Instant::now() + LOOK_AROUND_EVERY)
     }
@@ -379,7 +405,7 @@ impl Crawl {
                 atlas.places.values().filter_map(of).collect()
             });
             if idle && !was_idle {
-                info!(messages = progress.messages, "everything that is wanted has been read");
+                debug!(messages = progress.messages, "everything that is wanted has been read");
             }
             true
         });

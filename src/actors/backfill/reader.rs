@@ -12,7 +12,7 @@ use crate::{
     domain::{
         coverage::Span,
         crawl::{Step, proven, proven_empty},
-        id::{ChannelId, MessageId},
+        id::MessageId,
         place::{Access, Place},
     },
     store::{PageRead, PlaceRow, PlaceSeen, PlacesLost},
@@ -30,7 +30,7 @@ pub(super) struct Reader {
 pub(super) enum Outcome {
     /// Coverage grew, or may have.
     Read {
-        /// How many messages came.
+        /// How many messages came that were not read before.
         messages: usize,
     },
     /// Nothing can be read there now, and nothing is believed of it.
@@ -54,7 +54,7 @@ impl Reader {
         let place = row.place.id;
         let page = self.discord.messages(place, cursor(step), PAGE).await?;
         if let Some(span) = span_of(step, &page) {
-            return Ok(self.keep(place, Some(span), page).await);
+            return Ok(self.keep(row, Some(span), page).await);
         }
         // Nothing came that lies in what was asked for. Is there nothing, or may we not see it?
         if let Step::Below(hole) = step {
@@ -62,7 +62,7 @@ impl Reader {
             let page = self.discord.messages(place, anchored, PAGE).await?;
             if page.ids().next().is_some() {
                 let span = span_of(step, &page).or_else(|| proven_empty(step, page.answered_at));
-                return Ok(self.keep(place, span, page).await);
+                return Ok(self.keep(row, span, page).await);
             }
         }
         self.believe(row, step).await
@@ -80,7 +80,7 @@ impl Reader {
         };
         let page = self.discord.messages(place, cursor(step), PAGE).await?;
         if let Some(span) = span_of(step, &page) {
-            return Ok(self.keep(place, Some(span), page).await);
+            return Ok(self.keep(row, Some(span), page).await);
         }
         let contradicts = still_there && lies_in(asked, step);
         if contradicts {
@@ -89,13 +89,14 @@ impl Reader {
             return Ok(Outcome::Later(DiscordError::Malformed { reason }));
         }
         let span = proven_empty(step, page.answered_at);
-        Ok(self.keep(place, span, page).await)
+        Ok(self.keep(row, span, page).await)
     }
 
-    async fn keep(&self, place: ChannelId, span: Option<Span>, page: MessagePage) -> Outcome {
+    async fn keep(&self, row: &PlaceRow, span: Option<Span>, page: MessagePage) -> Outcome {
+        let place = row.place.id;
         let anchor = page.ids().max();
+        let count = page.ids().filter(|id| !row.coverage.contains(*id)).count();
         let MessagePage { messages, unreadable, answered_at } = page;
-        let count = messages.len() + unreadable.len();
         debug!(%place, messages = count, ?span, "page read");
         let read = PageRead { place, span, messages, unreadable, anchor, answered_at };
         self.ledger.record([read.into()]).await;

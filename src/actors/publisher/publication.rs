@@ -16,10 +16,9 @@ use super::Parts;
 use crate::{
     bucket::{Body, BucketError, Generation, LeaseError, ObjectKey, Precondition},
     domain::{
-        entry::EntryState,
         id::ChannelId,
         place::PlaceKind,
-        selection::{MediaMode, PlaceSelection, Policy},
+        selection::{PlaceSelection, Policy},
         text::Mention,
         time::Timestamp,
     },
@@ -326,7 +325,7 @@ fn prepare(
         let entries: Vec<MonthEntry> = store
             .month_entries(month)?
             .into_iter()
-            .filter(|entry| is_shown(entry, policy) && shown.contains(&entry.post.channel))
+            .filter(|entry| entry.entry.is_shown(policy) && shown.contains(&entry.post.channel))
             .collect();
         let made = shard::shards(month, &entries, name);
         let old = store.published_shards(month)?;
@@ -395,15 +394,6 @@ fn current_shards(
     let mut months: Vec<_> = months.into_iter().collect();
     months.sort_by_key(|(month, _)| std::cmp::Reverse(*month));
     Ok(months.into_iter().map(|(_, shards)| shards).collect())
-}
-
-/// Whether the page shows an entry: wanted, still to be seen on Discord, and not merely on its way into the bucket.
-fn is_shown(entry: &MonthEntry, policy: &Policy) -> bool {
-    let entry = &entry.entry;
-    let arrived = policy.mode == MediaMode::Link || entry.state != EntryState::Remote;
-    entry.hidden_at.is_none()
-        && arrived
-        && policy.selection.wants(entry.kind, entry.attachment.size)
 }
 
 /// The places whose entries, names and coverage everybody may see.

@@ -15,8 +15,8 @@ use time::OffsetDateTime;
 use super::fault::{cannot_make, describe};
 use super::walk::{Wanted, walk};
 use crate::bucket::{
-    Body, BucketError, ContentEncoding, Crc32c, Generation, Listing, ObjectInfo, ObjectKey,
-    ObjectMeta, PageToken, Precondition,
+    Body, BucketError, Crc32c, Generation, Listing, ObjectInfo, ObjectKey, ObjectMeta, PageToken,
+    Precondition,
 };
 
 /// Whoever changes a name locks this file; no key starts with a dot.
@@ -126,16 +126,6 @@ impl Disk {
         if !metadata.is_file() {
             return Err(missing());
         }
-        let mut start = [0; 2];
-        let mut encoding = ContentEncoding::Identity;
-        if ContentEncoding::is_worth_sniffing(key) {
-            let mut reader = &file;
-            let found = reader
-                .read(&mut start)
-                .and_then(|found| io::Seek::rewind(&mut reader).map(|()| found))
-                .map_err(|error| self.error("read an object", error))?;
-            encoding = ContentEncoding::sniff(key, &start[..found]);
-        }
         let modified = metadata.modified().map_err(|error| self.error("read an object", error))?;
         let info = ObjectInfo {
             key: key.clone(),
@@ -143,7 +133,7 @@ impl Disk {
             crc32c: None,
             generation: generation_of(modified),
             updated: OffsetDateTime::from(modified),
-            meta: ObjectMeta::of(key, encoding),
+            meta: ObjectMeta::of(key),
         };
         Ok((file, info))
     }

@@ -6,12 +6,10 @@ use google_cloud_storage::model;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
-use crate::bucket::{
-    ContentEncoding, Crc32c, Generation, Listing, ObjectInfo, ObjectKey, ObjectMeta, PageToken,
-};
+use crate::bucket::{Crc32c, Generation, Listing, ObjectInfo, ObjectKey, ObjectMeta, PageToken};
 
 /// What we want to know; the rest would triple the size of a listing.
-pub(super) const FIELDS: [&str; 9] = [
+pub(super) const FIELDS: [&str; 8] = [
     "name",
     "size",
     "crc32c",
@@ -20,7 +18,6 @@ pub(super) const FIELDS: [&str; 9] = [
     "contentType",
     "cacheControl",
     "contentDisposition",
-    "contentEncoding",
 ];
 
 /// One object.
@@ -36,7 +33,6 @@ pub(super) struct Resource {
     content_type: String,
     cache_control: String,
     content_disposition: String,
-    content_encoding: String,
 }
 
 /// A page of a listing.
@@ -49,10 +45,6 @@ pub(super) struct Page {
 
 impl Resource {
     pub(super) fn into_info(self, key: ObjectKey) -> ObjectInfo {
-        let encoding = match self.content_encoding.as_str() {
-            "gzip" => ContentEncoding::Gzip,
-            _ => ContentEncoding::Identity,
-        };
         let disposition = Some(self.content_disposition).filter(|text| !text.is_empty());
         ObjectInfo {
             key,
@@ -64,7 +56,6 @@ impl Resource {
                 content_type: self.content_type.into(),
                 cache_control: self.cache_control.into(),
                 content_disposition: disposition.map(Into::into),
-                content_encoding: encoding,
             },
         }
     }
@@ -88,7 +79,6 @@ impl From<model::Object> for Resource {
             content_type: object.content_type,
             cache_control: object.cache_control,
             content_disposition: object.content_disposition,
-            content_encoding: object.content_encoding,
         }
     }
 }

@@ -13,7 +13,7 @@ use google_cloud_storage::streaming_source::{Seek, SizeHint, StreamingSource};
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt, SeekFrom};
 
-use crate::bucket::{BucketError, ContentEncoding, Crc32c, ObjectKey};
+use crate::bucket::{BucketError, Crc32c};
 
 /// What is read and handed on at a time: few calls, and little memory for each upload in flight.
 const CHUNK_LEN: usize = 256 * 1024;
@@ -32,7 +32,6 @@ pub(super) struct Spool {
     file: File,
     len: u64,
     expected: Crc32c,
-    encoding: ContentEncoding,
     at: u64,
     hashed: u64,
     crc32c: Crc32c,
@@ -88,7 +87,6 @@ impl Seek for Memory {
 impl Spool {
     pub(super) async fn open(
         path: PathBuf,
-        key: &ObjectKey,
         len: u64,
         expected: Crc32c,
     ) -> Result<(Self, Watch), BucketError> {
@@ -96,25 +94,14 @@ impl Spool {
             action: "open the spool file",
             source: error.into(),
         };
-        let mut file = File::open(&path).await.map_err(broken)?;
+        let file = File::open(&path).await.map_err(broken)?;
         if file.metadata().await.map_err(broken)?.len() != len {
             return Err(BucketError::SpoolChanged { path });
-        }
-        let mut encoding = ContentEncoding::Identity;
-        if ContentEncoding::is_worth_sniffing(key) {
-            let mut start = [0; 2];
-            let found = file.read(&mut start).await.map_err(broken)?;
-            encoding = ContentEncoding::sniff(key, &start[..found]);
-            file.rewind().await.map_err(broken)?;
         }
         let shared = Arc::<Shared>::default();
         let watch = Watch { path, shared: Arc::clone(&shared) };
         let crc32c = Crc32c::of(b"");
-        Ok((Self { file, len, expected, encoding, at: 0, hashed: 0, crc32c, shared }, watch))
-    }
-
-    pub(super) fn encoding(&self) -> ContentEncoding {
-        self.encoding
+        Ok((Self { file, len, expected, at: 0, hashed: 0, crc32c, shared }, watch))
     }
 
     async fn read(&mut self) -> Result<Option<Bytes>, io::Error> {
@@ -188,8 +175,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("spool");
         std::fs::write(&path, bytes).unwrap();
-        let key = ObjectKey::new("media/a").unwrap();
-        let (spool, watch) = Spool::open(path, &key, bytes.len() as u64, crc32c).await.unwrap();
+        let (spool, watch) = Spool::open(path, bytes.len() as u64, crc32c).await.unwrap();
         (folder, spool, watch)
     }
 

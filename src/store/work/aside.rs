@@ -2,7 +2,7 @@
 
 use super::{
     line::set_job,
-    need::{Sight, is_shown, schedule},
+    need::{Sight, schedule},
     outcome::mark_shown,
 };
 use crate::{
@@ -61,7 +61,7 @@ pub(in crate::store) fn retry_parked(
         set_job(txn, queue, subject, Some(fresh))?;
         let Subject::Entry(key) = subject else { continue };
         let Some(mut entry) = ENTRIES.get(txn, &key)? else { continue };
-        let shown = is_shown(&entry, context);
+        let shown = entry.is_shown(&context.policy);
         if matches!(entry.state, EntryState::Parked { .. }) {
             entry.state = EntryState::Remote;
         }

@@ -27,12 +27,6 @@ pub(in crate::store) enum Sight {
     New,
 }
 
-/// Whether the page shows an entry: wanted, still to be seen on Discord, and not merely on its way into the bucket.
-pub(in crate::store) fn is_shown(entry: &Entry, context: &Context) -> bool {
-    let arrived = context.policy.mode == MediaMode::Link || entry.state != EntryState::Remote;
-    arrived && is_wanted(entry, context)
-}
-
 /// The rank of work on an entry.
 pub(in crate::store) fn rank_of(key: EntryKey, entry: &Entry, lane: Lane) -> Rank {
     Rank::new(lane, key.message, entry.attachment.size, key.item)
@@ -49,7 +43,7 @@ pub(in crate::store) fn schedule(
     sight: Sight,
 ) -> Result<(), StoreError> {
     let subject = Subject::Entry(key);
-    let wanted = is_wanted(entry, context);
+    let wanted = entry.is_wanted(&context.policy);
     let mode = context.policy.mode;
     let undecided = matches!(entry.state, EntryState::Remote | EntryState::Parked { .. });
     let copies = wanted && mode == MediaMode::Copy && undecided;
@@ -83,11 +77,6 @@ pub(in crate::store) fn schedule(
         }
     }
     Ok(())
-}
-
-fn is_wanted(entry: &Entry, context: &Context) -> bool {
-    let wants = context.policy.selection.wants(entry.kind, entry.attachment.size);
-    wants && entry.hidden_at.is_none()
 }
 
 /// A job that waited for a link goes on when it has one.
@@ -150,7 +139,7 @@ fn others_deserve(
 ) -> Result<bool, StoreError> {
     for ((_, key), ()) in USES.below(txn, &sha256, usize::MAX)? {
         let Some(entry) = ENTRIES.get(txn, &key)? else { continue };
-        if key != except && entry.kind != MediaKind::File && is_wanted(&entry, context) {
+        if key != except && entry.kind != MediaKind::File && entry.is_wanted(&context.policy) {
             return Ok(true);
         }
     }

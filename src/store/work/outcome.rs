@@ -4,7 +4,7 @@ use super::{
     aside::park,
     claim::await_link,
     line::{end_job, set_job},
-    need::{Sight, is_shown, rank_of, schedule},
+    need::{Sight, rank_of, schedule},
 };
 use crate::{
     domain::{
@@ -182,7 +182,7 @@ pub(super) fn mark_shown(
     key: EntryKey,
     entry: &Entry,
 ) -> Result<(), StoreError> {
-    if is_shown(entry, context) {
+    if entry.is_shown(&context.policy) {
         mark_changed(txn, key.root, key.message, context.publish_by())?;
     }
     Ok(())

@@ -1,0 +1,40 @@
+//! The other end of the control socket: how commands speak to the service that runs on the same state folder.
+//!
+//! Nobody behind the socket means that no service runs; then the store may be opened instead.
+
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::UnixStream,
+};
+
+use super::{attend::SOCKET, overview::Overview};
+
+/// How things stand, by the word of the running service; none when none runs.
+pub async fn overview(state: &Path) -> anyhow::Result<Option<Overview>> {
+    let Some(answer) = ask(state, "GET /status").await? else { return Ok(None) };
+    serde_json::from_str(&answer).map(Some).context(
+        "the running service answers in words that this version does not know: use the same version for both",
+    )
+}
+
+/// Has the running service try again what was put aside; false when none runs.
+pub async fn retry_parked(state: &Path) -> anyhow::Result<bool> {
+    Ok(ask(state, "POST /retry-parked").await?.is_some())
+}
+
+async fn ask(state: &Path, request: &str) -> anyhow::Result<Option<String>> {
+    let Ok(mut stream) = UnixStream::connect(state.join(SOCKET)).await else { return Ok(None) };
+    let head = format!("{request} HTTP/1.0\r\nHost: bowerbird\r\nContent-Length: 0\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.context("ask the running service")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.context("read the running service's answer")?;
+    let (head, body) =
+        answer.split_once("\r\n\r\n").context("the running service's answer has no body")?;
+    if head.split_whitespace().nth(1) != Some("200") {
+        bail!("the running service answered: {}", body.trim());
+    }
+    Ok(Some(body.to_owned()))
+}

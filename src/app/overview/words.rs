@@ -1,0 +1,174 @@
+//! The overview as people read it: what needs attention first, and no thousand lines.
+
+use std::{collections::BTreeMap, fmt};
+
+use indicatif::HumanBytes;
+
+use super::{Covered, Files, Overview, Running, Standing, Waiting};
+
+/// A screen holds some fifty lines; half of them for places leaves the rest in sight.
+const PLACES_SHOWN: usize = 25;
+
+/// How many places are told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Amount {
+    /// As many as fit a screen; the rest is counted.
+    Screenful,
+    /// All of them.
+    All,
+}
+
+/// An overview in words.
+#[derive(Debug)]
+pub struct Words<'a> {
+    overview: &'a Overview,
+    amount: Amount,
+}
+
+impl Overview {
+    /// In words, for people.
+    pub fn words(&self, amount: Amount) -> Words<'_> {
+        Words { overview: self, amount }
+    }
+}
+
+impl fmt::Display for Words<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let overview = self.overview;
+        match &overview.service {
+            Some(service) => write_service(f, service)?,
+            None => writeln!(f, "Service    does not run on this STATE_DIR")?,
+        }
+        let Files { seen, stored, stored_bytes, gone, stills, links } = &overview.files;
+        let size = HumanBytes(*stored_bytes);
+        writeln!(
+            f,
+            "Files      {stored} stored ({size}), {stills} stills, {seen} seen on Discord"
+        )?;
+        if *gone > 0 {
+            writeln!(f, "           {gone} were gone from Discord before they could be copied")?;
+        }
+        if *links > 0 {
+            writeln!(f, "Links      {links} kept alive")?;
+        }
+        let Waiting { downloads, download_bytes, thumbnails, .. } = &overview.waiting;
+        let size = HumanBytes(*download_bytes);
+        writeln!(f, "Waiting    {downloads} to copy ({size}), {thumbnails} to make a still of")?;
+        match &overview.published {
+            Some(published) => {
+                writeln!(f, "Published  {} (number {})", published.at, published.generation)?;
+            }
+            None => writeln!(f, "Published  nothing yet")?,
+        }
+        self.write_places(f)?;
+        write_parked(f, overview)
+    }
+}
+
+impl Words<'_> {
+    fn write_places(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let places = &self.overview.places;
+        writeln!(
+            f,
+            "History    {} messages read in {} channels and threads",
+            self.overview.messages_read,
+            places.iter().filter(|place| place.messages > 0).count()
+        )?;
+        let limit = if self.amount == Amount::All { usize::MAX } else { PLACES_SHOWN };
+        let mut shown: Vec<&Covered> = places
+            .iter()
+            // What nobody asked for is counted below, and listed only when everything is.
+            .filter(|place| self.amount == Amount::All || is_worth_a_line(place))
+            .collect();
+        // Channels before their threads, which are many.
+        shown.sort_by_key(|place| (place.state, place.kind == "thread"));
+        for place in shown.iter().take(limit) {
+            let name = format!("#{}", place.name);
+            writeln!(f, "  {name:<28} {:>8} messages  {}", place.messages, standing(place))?;
+        }
+        let hidden = places.len() - shown.len().min(limit);
+        if hidden == 0 {
+            return Ok(());
+        }
+        let mut counts: BTreeMap<Standing, usize> = BTreeMap::new();
+        let listed: Vec<_> = shown.iter().take(limit).map(|place| place.id).collect();
+        for place in places.iter().filter(|place| !listed.contains(&place.id)) {
+            *counts.entry(place.state).or_default() += 1;
+        }
+        let counts: Vec<_> =
+            counts.into_iter().map(|(state, count)| format!("{count} {}", label(state))).collect();
+        writeln!(f, "  and {} (--all lists them)", counts.join(", "))
+    }
+}
+
+fn is_worth_a_line(place: &Covered) -> bool {
+    !matches!(place.state, Standing::LeftOut | Standing::Deleted)
+}
+
+fn label(state: Standing) -> &'static str {
+    match state {
+        Standing::Denied => "that the bot may not read",
+        Standing::Incomplete => "not complete yet",
+        Standing::Complete => "complete",
+        Standing::Deleted => "deleted on Discord",
+        Standing::LeftOut => "left out",
+    }
+}
+
+fn standing(place: &Covered) -> String {
+    let holes = match place.holes {
+        0 => String::new(),
+        1 => ", 1 hole before".to_owned(),
+        holes => format!(", {holes} holes before"),
+    };
+    match (place.state, place.complete_since) {
+        (Standing::LeftOut, _) => {
+            format!("left out: {}", place.not_read.as_deref().unwrap_or("not wanted"))
+        }
+        (Standing::Deleted, _) => "deleted on Discord".to_owned(),
+        (Standing::Denied, _) => {
+            format!("NOT READ: {}", place.not_read.as_deref().unwrap_or("no permission"))
+        }
+        (Standing::Complete, None) => "nothing to read".to_owned(),
+        (Standing::Incomplete, None) => "not read yet".to_owned(),
+        (_, Some(_)) if place.from_start && place.holes == 0 => "complete".to_owned(),
+        (_, Some(since)) => format!("complete since {since}{holes}"),
+    }
+}
+
+fn write_service(f: &mut fmt::Formatter<'_>, service: &Running) -> fmt::Result {
+    let Running { version, shards_listening, shards_wanted, restarts, caught_up } = service;
+    let listening = match shards_wanted {
+        Some(1) if *shards_listening == 1 => "listening to Discord".to_owned(),
+        Some(wanted) => format!("{shards_listening} of {wanted} connections listening to Discord"),
+        None => "not connected to Discord yet".to_owned(),
+    };
+    let reading = if *caught_up { "caught up" } else { "reading history" };
+    writeln!(f, "Service    runs (version {version}), {listening}, {reading}")?;
+    let restarts: Vec<_> = restarts
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(actor, count)| format!("{actor} {count}"))
+        .collect();
+    if !restarts.is_empty() {
+        writeln!(f, "           started again after a crash: {}", restarts.join(", "))?;
+    }
+    Ok(())
+}
+
+fn write_parked(f: &mut fmt::Formatter<'_>, overview: &Overview) -> fmt::Result {
+    let Waiting { downloads_parked, thumbnails_parked, .. } = &overview.waiting;
+    let parked = downloads_parked + thumbnails_parked;
+    if parked == 0 {
+        return Ok(());
+    }
+    writeln!(f, "Put aside  {parked} that failed for good, or again and again:")?;
+    for job in &overview.parked {
+        writeln!(f, "  {} {}: {}", job.queue, job.subject, job.why)?;
+    }
+    let shown = u64::try_from(overview.parked.len()).unwrap_or(u64::MAX);
+    if parked > shown {
+        writeln!(f, "  and {} more", parked - shown)?;
+    }
+    writeln!(f, "  `bowerbird status --retry-parked` has them tried again")
+}
