@@ -33,7 +33,7 @@ impl Child {
         let mut command = Command::new(program);
         command.args(arguments).current_dir(folder).env_clear();
         // What ffmpeg is found by, where time zones and colours come from, and how much is told.
-        for name in ["PATH", "HOME", "TERM", "COLUMNS", "NO_COLOR", "RUST_LOG", "RUST_BACKTRACE"] {
+        for name in ["PATH", "HOME", "TERM", "COLUMNS", "NO_COLOR", "RUST_BACKTRACE"] {
             command.envs(std::env::var_os(name).map(|value| (name, value)));
         }
         command.envs(settings.iter().map(|(name, value)| (name, value)));

@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use crate::people::pick;
 
 /// How many files the history has: enough for the grid to scroll, and made in half a minute.
-const HISTORY: usize = 80;
+const HISTORY: usize = 72;
 
 /// The first samples of every run, so that the folder with them serves the next run too.
 const SEED: u64 = 2;
@@ -118,7 +118,7 @@ pub(crate) fn is_voice(sample: &Sample) -> bool {
     sample.container == Container::Ogg
 }
 
-/// The name in the link and, where Discord changed it, the one it had before.
+/// The name in the link and, where Discord changed it, the one it had before, without its extension.
 fn name(sample: &Sample, random: &mut StdRng) -> (String, Option<String>) {
     let extension = sample.path.extension().unwrap_or_default().to_string_lossy();
     if is_voice(sample) {
@@ -134,8 +134,8 @@ fn name(sample: &Sample, random: &mut StdRng) -> (String, Option<String>) {
         }
         3 => ("unnamed".to_owned(), None),
         4 => ("final_final".to_owned(), None),
-        5 => ("Grune_Wiese".to_owned(), Some(format!("Grüne Wiese 🌻.{extension}"))),
-        6 => ("___".to_owned(), Some(format!("夜の<b>\"散歩\"</b> & more.{extension}"))),
+        5 => ("Grune_Wiese".to_owned(), Some("Grüne Wiese 🌻".to_owned())),
+        6 => ("___".to_owned(), Some("夜の<b>\"散歩\"</b> & more".to_owned())),
         7 => (format!("DSC_{number}"), None),
         // What it shows.
         _ => (stem(&sample.file_name).to_owned(), None),

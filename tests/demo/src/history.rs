@@ -89,7 +89,7 @@ impl Writer<'_> {
         self.server.world.pretend(Some(at));
         let spot = self.spot(at);
         let author = self.server.people.any(&mut self.random);
-        let chance = if spot.purpose == Purpose::Show { 0.42 } else { 0.12 };
+        let chance = if spot.purpose == Purpose::Show { 0.28 } else { 0.08 };
         let files = match self.random.random_bool(chance) {
             true if self.random.random_bool(0.12) => self.random.random_range(2..=4),
             true => 1,
@@ -195,4 +195,62 @@ pub(crate) fn address(
 /// Few things are spoilers.
 pub(crate) fn veil(random: &mut StdRng) -> Veil {
     if random.random_bool(0.06) { Veil::Spoiler } else { Veil::Open }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{path::PathBuf, time::Duration};
+
+    use sample_media::{Container, Kind};
+
+    use super::*;
+    use crate::truth::Truth;
+
+    /// Samples in name only; nobody reads them but the sums.
+    fn samples(folder: &std::path::Path, count: usize) -> Vec<Sample> {
+        let sample = |n: usize| {
+            let path: PathBuf = folder.join(format!("{n}.mp4"));
+            std::fs::write(&path, n.to_string()).unwrap();
+            Sample {
+                file_name: format!("hills-{n:03}.mp4"),
+                path,
+                content_type: "video/mp4",
+                kind: Kind::Video,
+                container: Container::Mp4MoovFirst,
+                duration: Some(Duration::from_secs(3)),
+                size: Some((640, 360)),
+                black_lead: Duration::ZERO,
+            }
+        };
+        (0..count).map(sample).collect()
+    }
+
+    #[test]
+    fn two_years_of_everything_are_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let samples = samples(folder.path(), 80);
+        let mut server = Server::found();
+        write(&mut server, &samples).unwrap();
+        server.open_doors();
+        let world = &server.world;
+        let places = world.places();
+        let all: Vec<_> = places.iter().flat_map(|place| world.messages(place.id)).collect();
+        assert!(all.len() >= MESSAGES + POSTS.len());
+        assert!(all.iter().any(|message| message.deleted.is_some()));
+        assert!(all.iter().any(|message| message.edited.is_some()));
+        let now = world.clock().now();
+        let oldest = all.iter().map(|message| message.id.millis()).min().unwrap();
+        assert!(now - oldest > 600 * DAY, "the history is shorter than it should be");
+        assert!(all.iter().all(|message| message.id.millis() < now));
+        assert!(places.iter().filter(|place| place.archived).count() >= 4);
+
+        let truth = Truth::of(world).unwrap();
+        assert!(truth.files.len() >= samples.len(), "{} files", truth.files.len());
+        assert!(truth.files.values().any(|file| file.spoiler));
+        let written = |name: &str| {
+            let place = places.iter().find(|place| place.name == name).unwrap();
+            !world.messages(place.id).is_empty()
+        };
+        assert!(written("moderators") && written("after-dark"), "there is something to hide");
+    }
 }

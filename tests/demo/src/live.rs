@@ -80,7 +80,7 @@ impl Live {
         let mut live = Self {
             server,
             clips,
-            random: StdRng::seed_from_u64(3),
+            random: StdRng::seed_from_u64(5),
             turns: 0,
             posted: Vec::new(),
             threads: Vec::new(),

@@ -189,3 +189,73 @@ async fn luma(picture: &[u8]) -> std::io::Result<u64> {
     }
     Ok(pixels.iter().map(|pixel| u64::from(*pixel)).sum::<u64>() / pixels.len() as u64)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{page::tests::Shelf, truth::TrueFile};
+
+    /// A picture of one colour as stills are made.
+    async fn webp(colour: &str) -> Vec<u8> {
+        let source = format!("color=c={colour}:s=48x27");
+        let made = Command::new("ffmpeg")
+            .args(["-nostdin", "-v", "error", "-f", "lavfi", "-i", &source, "-frames:v", "1"])
+            .args(["-c:v", "libwebp", "-f", "webp", "pipe:1"])
+            .output()
+            .await
+            .unwrap();
+        made.stdout
+    }
+
+    fn truth(bytes: &[u8]) -> Truth {
+        let file = TrueFile {
+            channel: "100".to_owned(),
+            author: "7".to_owned(),
+            author_name: "Wren".to_owned(),
+            text: None,
+            edited: false,
+            kind: "video".to_owned(),
+            size: bytes.len() as u64,
+            sha256: checksum(bytes),
+            spoiler: false,
+        };
+        Truth { files: [("1-2".to_owned(), file)].into(), ..Truth::default() }
+    }
+
+    #[track_caller]
+    fn check(faults: &[String], expected: &str) {
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        assert!(faults[0].contains(expected), "{faults:?}");
+    }
+
+    #[tokio::test]
+    async fn every_object_is_held_against_the_truth() {
+        let truth = truth(b"a clip");
+        let mut entry = crate::page::tests::entry("1-2");
+        entry["Media"] = json!("media/a.mp4");
+        entry["Thumbnail"] = json!("thumb/a.webp");
+        let mut shelf = Shelf::small(&json!([entry]), 1);
+        let page = Page::read(&shelf).await.unwrap();
+        let dark = BTreeSet::from([truth.files["1-2"].sha256.clone()]);
+
+        shelf.0.insert("media/a.mp4".to_owned(), b"a clip".to_vec());
+        shelf.0.insert("thumb/a.webp".to_owned(), webp("teal").await);
+        assert_eq!(faults(&shelf, &truth, &page, &dark).await, Vec::<String>::new());
+
+        shelf.0.insert("media/a.mp4".to_owned(), b"a clap".to_vec());
+        check(&faults(&shelf, &truth, &page, &dark).await, "has the checksum");
+        shelf.0.insert("media/a.mp4".to_owned(), b"a clip".to_vec());
+
+        shelf.0.insert("thumb/a.webp".to_owned(), webp("black").await);
+        check(&faults(&shelf, &truth, &page, &dark).await, "is black");
+        // A clip that is black throughout may have a black still.
+        assert_eq!(faults(&shelf, &truth, &page, &BTreeSet::new()).await, Vec::<String>::new());
+
+        shelf.0.insert("thumb/a.webp".to_owned(), b"<html>".to_vec());
+        check(&faults(&shelf, &truth, &page, &dark).await, "is no WebP");
+        shelf.0.remove("thumb/a.webp");
+        check(&faults(&shelf, &truth, &page, &dark).await, "is not there");
+    }
+}

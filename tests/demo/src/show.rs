@@ -54,7 +54,7 @@ pub(crate) async fn give(length: Length) -> anyhow::Result<()> {
         made = Clips::make(&media) => Some(made.context("make media")?),
         () = interruption()? => None,
     };
-    let Some((samples, clips)) = made else { return Ok(()) };
+    let Some((samples, clips)) = made else { return length.interrupted() };
 
     let began = Instant::now();
     let mut server = Server::found();
@@ -89,7 +89,7 @@ impl Show<'_> {
             () = interruption()? => {
                 tell("ending; Ctrl-C again ends it at once");
                 self.leave().await?;
-                return Ok(());
+                return length.interrupted();
             }
         };
         let report = match played {
@@ -219,6 +219,14 @@ impl Show<'_> {
 }
 
 impl Length {
+    /// Who waits for a verdict must not take an interruption for a good one.
+    fn interrupted(self) -> anyhow::Result<()> {
+        match self {
+            Self::Open => Ok(()),
+            Self::Checked(_) => bail!("interrupted before anything was checked"),
+        }
+    }
+
     /// A sixth of the time is kept for the last posts to arrive.
     fn is_time_to_settle(self, elapsed: Duration) -> bool {
         match self {
@@ -269,6 +277,7 @@ mod tests {
         let minute = Length::Checked(Duration::from_mins(1));
         assert!(!minute.is_time_to_settle(Duration::from_secs(49)));
         assert!(minute.is_time_to_settle(Duration::from_secs(50)));
+        assert!(minute.interrupted().is_err() && Length::Open.interrupted().is_ok());
         assert!(!Length::Open.is_time_to_settle(Duration::MAX));
         assert!(Length::Checked(Duration::ZERO).is_time_to_settle(Duration::ZERO));
     }

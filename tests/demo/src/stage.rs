@@ -21,6 +21,10 @@ use crate::{
 /// Where `serve` shows the page unless told otherwise.
 const USUAL_PORT: u16 = 8080;
 
+/// What the service says beside its bar: how far it is, where there is no terminal, and what worries it. That it
+/// publishes every two seconds is told by the page.
+const TOLD: &str = "warn,bowerbird::app::progress=info,bowerbird::cli=info";
+
 /// The folder and the settings of one run.
 pub(crate) struct Stage {
     folder: PathBuf,
@@ -56,6 +60,8 @@ impl Stage {
             ("PUBLISH_EVERY", "2s".to_owned()),
             ("CONFIRM_AFTER", "5s".to_owned()),
             ("TITLE", server::NAME.to_owned()),
+            ("LOG_FORMAT", "text".to_owned()),
+            ("RUST_LOG", std::env::var("RUST_LOG").unwrap_or_else(|_| TOLD.to_owned())),
         ];
         let door = free_door().context("find a port for the page")?;
         Ok(Self { folder, sweeper: Mutex::new(Some(sweeper)), settings, door })

@@ -109,7 +109,14 @@ pub(crate) fn of(index: usize, seed: u64) -> Recipe {
         (Kind::Video, Twist::Turned | Twist::OneFrame) | (Kind::Image, _) => false,
         (Kind::Video, _) => rng.random_bool(0.5),
     };
-    let (name, picture) = picture::of(size, frame_rate, shown, &mut rng);
+    let (name, picture) = match twist {
+        // Drawn as it is to be seen, and laid on its side.
+        Twist::Turned => {
+            let (name, upright) = picture::of((size.1, size.0), frame_rate, shown, &mut rng);
+            (name, format!("{upright},transpose=cclock"))
+        }
+        _ => picture::of(size, frame_rate, shown, &mut rng),
+    };
     let (name, picture) = if has_picture { (name, Some(picture)) } else { ("voice-message", None) };
     let extension = extension(container);
     let extension = match twist {
