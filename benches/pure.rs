@@ -1,7 +1,13 @@
 //! The hot functions that do no I/O: what a page of history costs before it is written down, and what a publication
 //! costs before it is sent.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use bowerbird::{
     domain::{
@@ -65,12 +71,12 @@ fn shard_of_a_thousand_entries(bencher: Bencher) {
 fn page_through_the_catalogue(bencher: Bencher) {
     let store = Store::new(Arc::new(MemoryKv::default()));
     let context = Context { now: Timestamp::from_secs(1_700_000_000), policy: policy().into() };
-    let mut next = 0;
+    let next = AtomicU64::new(0);
     bencher
         .counter(ItemsCount::new(100_u32))
         .with_inputs(|| {
-            next += 100;
-            Change::from(Observed { messages: (next..next + 100).map(message).collect() })
+            let first = next.fetch_add(100, Ordering::Relaxed);
+            Change::from(Observed { messages: (first..first + 100).map(message).collect() })
         })
         .bench_values(|page| {
             let mut commit = store.begin(context.clone());

@@ -21,7 +21,7 @@ use crate::{
         Drain,
         alarm::Alarm,
         backfill::{self, Backfill, Progress, Wanted},
-        download::{Copier, Naming},
+        download::Copier,
         gateway::{self, Gateway, Health},
         persistence::{self, Ledger, Persistence},
         publisher::{self, Keeper, Page, Publisher},
@@ -201,7 +201,6 @@ impl Service {
                 bucket: Arc::clone(&ports.bucket),
                 spool: ports.spool.clone(),
                 store: common.store.clone(),
-                naming: Naming::default(),
             },
             orders.downloads,
         )));

@@ -2,16 +2,9 @@
 //!
 //! A crash between the object and the report leaves an object without a row; copying it again finds it there.
 
-use std::{
-    collections::HashMap,
-    io::ErrorKind,
-    num::NonZeroUsize,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{io::ErrorKind, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
 use tracing::error;
 
 use super::worker::Work;
@@ -22,7 +15,6 @@ use crate::{
         entry::{Content, EntryKey, Sha256},
         job::{Failure, Queue},
         link::Link,
-        message::split_name,
         selection::MediaKind,
     },
     spool::{Spool, SpoolError, Spooled},
@@ -32,9 +24,6 @@ use crate::{
 /// How long a job waits when the bucket or the disk does not take it: long enough for somebody to notice, short enough
 /// to go on soon after it was mended.
 const AWAY: Duration = Duration::from_secs(30);
-
-/// Extensions are short, and anything else in a name is no extension.
-const LONGEST_EXTENSION: usize = 8;
 
 /// Copies one file at a time; several of it may run at once.
 #[derive(Clone, Debug)]
@@ -47,26 +36,6 @@ pub struct Copier {
     pub spool: Spool,
     /// Knows what is there already.
     pub store: Store,
-    /// Lets equal bytes get one name.
-    pub naming: Naming,
-}
-
-/// Bytes that tell no type are named after the file that held them, and others may hold the same: of those, one at a
-/// time looks for a name and gives one.
-#[derive(Clone, Debug, Default)]
-pub struct Naming(Arc<Mutex<HashMap<Sha256, Arc<Turn<()>>>>>);
-
-impl Naming {
-    /// Waits until nobody else names these bytes.
-    async fn turn(&self, sha256: Sha256) -> OwnedMutexGuard<()> {
-        let turn = {
-            let mut turns = self.0.lock().expect("no holder of this lock panics");
-            // Those that only we hold have nobody naming or waiting.
-            turns.retain(|_, turn| Arc::strong_count(turn) > 1);
-            Arc::clone(turns.entry(sha256).or_default())
-        };
-        turn.lock_owned().await
-    }
 }
 
 #[async_trait]
@@ -74,7 +43,7 @@ impl Work for Copier {
     const QUEUE: Queue = Queue::Download;
 
     async fn perform(&self, job: &Claimed) -> Result<Change, Failure> {
-        let Task::Copy { key, link, filename, size, kind, .. } = &job.task else {
+        let Task::Copy { key, link, size, kind } = &job.task else {
             return Err(Failure::Permanent { why: "this is no file to copy".to_owned() });
         };
         let spooled = self.fetch(link, *size).await?;
@@ -83,7 +52,7 @@ impl Work for Copier {
         let looked = known.as_ref().is_some_and(|content| content.look.is_some());
         let content = match known {
             Some(content) => content,
-            None => self.put(spooled, filename).await?,
+            None => self.put(spooled).await?,
         };
         if looked || *kind == MediaKind::File {
             // Nobody reads it any more. What can't be removed is swept at the next start.
@@ -106,16 +75,10 @@ impl Copier {
         known.expect("reading the store does not panic").map_err(|error| store_failure(&error))
     }
 
-    async fn put(&self, spooled: Spooled, filename: &str) -> Result<Content, Failure> {
+    async fn put(&self, spooled: Spooled) -> Result<Content, Failure> {
         let Spooled { path, sha256, crc32c, size, head } = spooled;
-        let extension = extension_of(&head, filename);
-        let _alone;
-        let mut object = format!("media/{sha256}.{extension}");
-        if infer::get(&head).is_none() {
-            _alone = self.naming.turn(sha256).await;
-            object = self.named_before(sha256).await?.unwrap_or(object);
-        }
-        let key = ObjectKey::new(object.clone()).expect("made of a hash and a checked extension");
+        let object = format!("media/{sha256}.{}", extension_of(&head));
+        let key = ObjectKey::new(object.clone()).expect("made of a hash and a known extension");
         let body = Body::File { path, len: size, crc32c: Crc32c(crc32c) };
         match self.bucket.put(&key, body, Precondition::Absent).await {
             Ok(_) => {}
@@ -127,13 +90,6 @@ impl Copier {
         }
         let content_type = content_type_of(&head);
         Ok(Content { object, size, crc32c, content_type, look: None })
-    }
-
-    /// The name under which these bytes are in the bucket, be it that the row of it was lost in a crash.
-    async fn named_before(&self, sha256: Sha256) -> Result<Option<String>, Failure> {
-        let listed = self.bucket.list(&format!("media/{sha256}."), None, NonZeroUsize::MIN).await;
-        let listed = listed.map_err(|error| bucket_failure(&error))?;
-        Ok(listed.objects.into_iter().next().map(|object| object.key.to_string()))
     }
 
     async fn check_there(&self, key: &ObjectKey, size: u64, crc32c: u32) -> Result<(), Failure> {
@@ -152,16 +108,26 @@ fn stored(key: EntryKey, sha256: Sha256, content: Content) -> Change {
     Stored { key, sha256, content }.into()
 }
 
-/// The extension under which a file is kept: what its bytes say, else what its name says.
-fn extension_of(head: &[u8], filename: &str) -> String {
-    if let Some(kind) = infer::get(head) {
-        return kind.extension().to_owned();
+/// The extension under which a file is kept. It follows from the bytes alone, so that equal bytes have one name
+/// however often and under whatever names they were posted.
+fn extension_of(head: &[u8]) -> &'static str {
+    match infer::get(head) {
+        Some(kind) => kind.extension(),
+        None if is_text(head) => "txt",
+        None => "bin",
     }
-    let named = split_name(filename).1.to_ascii_lowercase();
-    let sound = !named.is_empty()
-        && named.len() <= LONGEST_EXTENSION
-        && named.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    if sound { named } else { "bin".to_owned() }
+}
+
+/// Whether these first bytes of a file are words. The last of them may be cut in the middle of a character.
+fn is_text(head: &[u8]) -> bool {
+    let words = match std::str::from_utf8(head) {
+        Ok(words) => words,
+        Err(error) if error.error_len().is_none() => {
+            std::str::from_utf8(&head[..error.valid_up_to()]).unwrap_or_default()
+        }
+        Err(_) => return false,
+    };
+    !words.is_empty() && !words.chars().any(|c| c.is_control() && !c.is_whitespace())
 }
 
 fn content_type_of(head: &[u8]) -> String {
@@ -226,19 +192,19 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(head: &[u8], filename: &str, extension: &str) {
-        assert_eq!(extension_of(head, filename), extension, "{filename:?}");
+    fn check(head: &[u8], extension: &str) {
+        assert_eq!(extension_of(head), extension, "{}", head.escape_ascii());
     }
 
     #[test]
-    fn the_extension_is_what_the_bytes_say_else_what_the_name_says() {
-        check(b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00", "clip", "mp4");
-        check(b"\x89PNG\r\n\x1a\n", "really.MP4", "png");
-        check(b"just words", "notes.TXT", "txt");
-        check(b"", "empty.mp4", "mp4");
-        check(b"", "", "bin");
-        check(b"", "x.tar.gz/../../etc", "bin");
-        check(b"", "clip.waytoolongextension", "bin");
-        check(b"", "clip.mp4\u{202e}", "bin");
+    fn the_extension_is_what_the_bytes_say() {
+        check(b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00", "mp4");
+        check(b"\x89PNG\r\n\x1a\n", "png");
+        check(b"just words\n", "txt");
+        check("sch\u{f6}n".as_bytes(), "txt");
+        check(&"sch\u{f6}n".as_bytes()[..4], "txt");
+        check(b"words\x00and more", "bin");
+        check(b"\xff\xfe\x01", "bin");
+        check(b"", "bin");
     }
 }

@@ -8,7 +8,6 @@ use super::{
 use crate::{
     domain::{
         entry::{Content, Entry, EntryKey, Sha256},
-        id::ChannelId,
         job::{Job, JobState, Queue, Rank, Subject},
         link::Link,
         retry::MAX_ATTEMPTS,
@@ -19,7 +18,7 @@ use crate::{
         Context, StoreError,
         links::set_renewal,
         table::Txn,
-        tables::{CONTENTS, DELAYED, ENTRIES, JOBS, POSTS, READY, USES},
+        tables::{CONTENTS, DELAYED, ENTRIES, JOBS, READY, USES},
     },
 };
 
@@ -59,12 +58,8 @@ pub enum Task {
     Copy {
         /// Whose.
         key: EntryKey,
-        /// The channel that holds it.
-        channel: ChannelId,
         /// From where.
         link: Link,
-        /// As Discord named it.
-        filename: String,
         /// How long Discord says it is.
         size: u64,
         /// What sort it is.
@@ -183,14 +178,10 @@ fn task_of(txn: &Txn<'_>, queue: Queue, subject: Subject) -> Result<Option<Task>
             Ok(kind.map(|kind| Task::LookAtContent { sha256, content, kind }))
         }
         (Queue::Download, Subject::Entry(key)) => {
-            let Some(entry) = ENTRIES.get(txn, &key)? else { return Ok(None) };
-            let Some(post) = POSTS.get(txn, &key.message)? else { return Ok(None) };
-            let Entry { attachment, kind, .. } = entry;
-            Ok(Some(Task::Copy {
+            let entry = ENTRIES.get(txn, &key)?;
+            Ok(entry.map(|Entry { attachment, kind, .. }| Task::Copy {
                 key,
-                channel: post.channel,
                 link: attachment.link,
-                filename: attachment.filename,
                 size: attachment.size,
                 kind,
             }))
