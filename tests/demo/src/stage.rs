@@ -1,7 +1,7 @@
 //! Where the demo takes place: a fresh folder, settings that name nothing outside it, and the programs run there.
 
 use std::{
-    fs,
+    fs::{self, File},
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     sync::Mutex,
@@ -32,6 +32,8 @@ pub(crate) struct Stage {
     sweeper: Mutex<Option<TempDir>>,
     settings: Vec<(&'static str, String)>,
     door: SocketAddr,
+    /// Locked by the one demo that may use the usual port.
+    _usual: File,
 }
 
 /// The programs that run.
@@ -63,8 +65,9 @@ impl Stage {
             ("LOG_FORMAT", "text".to_owned()),
             ("RUST_LOG", std::env::var("RUST_LOG").unwrap_or_else(|_| TOLD.to_owned())),
         ];
-        let door = free_door().context("find a port for the page")?;
-        Ok(Self { folder, sweeper: Mutex::new(Some(sweeper)), settings, door })
+        let usual = File::create(demos.join("usual-port.lock")).context("make a lock")?;
+        let door = free_door(&usual).context("find a port for the page")?;
+        Ok(Self { folder, sweeper: Mutex::new(Some(sweeper)), settings, door, _usual: usual })
     }
 
     /// Starts the service and, beside it, the page.
@@ -133,8 +136,28 @@ pub(crate) fn program() -> anyhow::Result<PathBuf> {
     program.canonicalize().context("find bowerbird")
 }
 
-/// The usual port when nobody has it, or any other. Another program may still be faster; then `serve` says so.
-fn free_door() -> std::io::Result<SocketAddr> {
+/// The usual port when no other demo asked for it and nobody has it, or any other. Another program may still be faster;
+/// then `serve` says so.
+fn free_door(usual: &File) -> std::io::Result<SocketAddr> {
     let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
-    bind(USUAL_PORT).or_else(|_| bind(0))?.local_addr()
+    let listener = match usual.try_lock() {
+        Ok(()) => bind(USUAL_PORT).or_else(|_| bind(0)),
+        Err(_) => bind(0),
+    };
+    listener?.local_addr()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_demos_do_not_ask_for_one_port() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = || File::create(folder.path().join("lock")).unwrap();
+        let (one, two) = (lock(), lock());
+        let (first, second) = (free_door(&one).unwrap(), free_door(&two).unwrap());
+        assert_ne!(first, second);
+        assert_ne!(second.port(), USUAL_PORT);
+    }
 }
