@@ -86,7 +86,7 @@ impl Change {
             Self::Failed(change) => change.apply(txn, context),
             Self::AvatarCopied(change) => change.apply(txn),
             Self::LinksRefreshed(change) => change.apply(txn, context),
-            Self::Published(change) => change.apply(txn),
+            Self::Published(change) => change.apply(txn, context),
             Self::RetryParked => retry_parked(txn, context),
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    ChangedPerson, Hint, Store, StoreError,
+    ChangedPerson, Context, Hint, Store, StoreError,
     people::person_published,
     table::Txn,
     tables::{CONTENTS, DIRTY, ENTRIES, GARBAGE, INDEXES, POSTS, PUBLICATION, SHARDS},
@@ -13,8 +13,13 @@ use super::{
 use crate::domain::{
     entry::{Content, Entry, EntryKey, EntryState, Post},
     id::{AttachmentId, ChannelId, MessageId},
+    selection::MediaMode,
     time::{self, Timestamp},
 };
+
+/// Links that were made new during a publication are published this much later: their old ones live longer than that,
+/// or they would have been made new before.
+const SOON: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// How many months one look at what has changed returns; the rest comes with the next.
 const MONTHS_AT_ONCE: usize = 256;
@@ -70,7 +75,7 @@ pub struct Published {
 }
 
 impl Published {
-    pub(super) fn apply(&self, txn: &mut Txn<'_>) -> Result<(), StoreError> {
+    pub(super) fn apply(&self, txn: &mut Txn<'_>, context: &Context) -> Result<(), StoreError> {
         for PublishedMonth { month, seen, shards } in &self.months {
             let key = (month.root, month.month.number());
             if shards.shards.is_empty() {
@@ -78,8 +83,12 @@ impl Published {
             } else {
                 SHARDS.put(txn, &key, shards);
             }
-            if DIRTY.get(txn, &key)?.is_some_and(|now| now.changes == seen.changes) {
-                DIRTY.delete(txn, &key);
+            match DIRTY.get(txn, &key)? {
+                Some(left) if left.changes != seen.changes => {
+                    DIRTY.put(txn, &key, &Dirty { by: again(left.by, context), ..left });
+                }
+                Some(_) => DIRTY.delete(txn, &key),
+                None => {}
             }
         }
         for (channel, index) in &self.indexes {
@@ -129,6 +138,18 @@ pub(super) fn mark_changed(
     DIRTY.put(txn, &key, &dirty);
     txn.hint(Hint::Publish);
     Ok(())
+}
+
+/// When what changed during a publication is to be published. What was due before is in the bucket, so there is no hurry
+/// but for links, which may be close to their end.
+fn again(by: Timestamp, context: &Context) -> Timestamp {
+    if by > context.now {
+        return by;
+    }
+    match context.policy.mode {
+        MediaMode::Copy => context.publish_by(),
+        MediaMode::Link => context.publish_by().min(context.now.after(SOON)),
+    }
 }
 
 impl Store {
