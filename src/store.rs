@@ -38,7 +38,7 @@ pub use self::{
     links::{LinkDue, LinksRefreshed},
     memory::MemoryKv,
     people::{AvatarCopied, ChangedPerson},
-    publication::{Month, MonthEntry, Published, PublishedMonth},
+    publication::{Announced, Month, MonthEntry, Published, PublishedMonth},
     record::{Deleted, Observed},
     sled::SledKv,
     table::Txn,

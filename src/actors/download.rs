@@ -1,10 +1,12 @@
 //! Copies attachments into the bucket: CDN, spool, bucket.
 //!
 //! A crash between the object and the report leaves an object without a row; copying it again finds it there.
+//! While the bucket is away, each transfer waits with its file, so nothing more is fetched than what can wait.
 
 use std::{io::ErrorKind, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use tokio::time::sleep;
 use tracing::error;
 
 use super::worker::Work;
@@ -12,10 +14,9 @@ use crate::{
     bucket::{Body, Bucket, BucketError, Crc32c, ObjectKey, Precondition},
     cdn::{Cdn, CdnError},
     domain::{
-        entry::{Content, EntryKey, Sha256},
+        entry::{Content, Sha256},
         job::{Failure, Queue},
         link::Link,
-        selection::MediaKind,
     },
     spool::{Spool, SpoolError, Spooled},
     store::{Change, Claimed, Store, StoreError, Stored, Task},
@@ -24,6 +25,10 @@ use crate::{
 /// How long a job waits when the bucket or the disk does not take it: long enough for somebody to notice, short enough
 /// to go on soon after it was mended.
 const AWAY: Duration = Duration::from_secs(30);
+
+/// How often a file is offered to a bucket that is away. Then it makes room: it may be this file alone that the bucket
+/// does not take, and others wait behind it.
+const OFFERS: u32 = 10;
 
 /// Copies one file at a time; several of it may run at once.
 #[derive(Clone, Debug)]
@@ -43,22 +48,24 @@ impl Work for Copier {
     const QUEUE: Queue = Queue::Download;
 
     async fn perform(&self, job: &Claimed) -> Result<Change, Failure> {
-        let Task::Copy { key, link, size, kind } = &job.task else {
+        let Task::Copy { key, link, size, .. } = &job.task else {
             return Err(Failure::Permanent { why: "this is no file to copy".to_owned() });
         };
         let spooled = self.fetch(link, *size).await?;
         let sha256 = spooled.sha256;
-        let known = self.known(sha256).await?;
-        let looked = known.as_ref().is_some_and(|content| content.look.is_some());
-        let content = match known {
-            Some(content) => content,
-            None => self.put(spooled).await?,
-        };
-        if looked || *kind == MediaKind::File {
-            // Nobody reads it any more. What can't be removed is swept at the next start.
-            self.spool.remove(sha256).await.ok();
+        match self.keep(&spooled).await {
+            Ok(content) => Ok(Stored { key: *key, sha256, content }.into()),
+            Err(failure) => {
+                self.make_room(sha256).await;
+                Err(failure)
+            }
         }
-        Ok(stored(*key, sha256, content))
+    }
+
+    async fn settled(&self, change: &Change) {
+        if let Change::Stored(Stored { sha256, .. }) = change {
+            self.make_room(*sha256).await;
+        }
     }
 }
 
@@ -75,11 +82,38 @@ impl Copier {
         known.expect("reading the store does not panic").map_err(|error| store_failure(&error))
     }
 
-    async fn put(&self, spooled: Spooled) -> Result<Content, Failure> {
+    /// Removes a file from the spool unless it is yet to be looked at. What can't be removed is swept at the next start.
+    async fn make_room(&self, sha256: Sha256) {
+        let store = self.store.clone();
+        let awaited = tokio::task::spawn_blocking(move || store.awaits_look(sha256)).await;
+        if matches!(awaited, Ok(Ok(false))) {
+            self.spool.remove(sha256).await.ok();
+        }
+    }
+
+    /// The bytes in the bucket, put there unless they are.
+    async fn keep(&self, spooled: &Spooled) -> Result<Content, Failure> {
+        if let Some(known) = self.known(spooled.sha256).await? {
+            return Ok(known);
+        }
+        let mut offers = 1;
+        loop {
+            match self.put(spooled).await {
+                Err(Failure::Postponed { delay, .. }) if offers < OFFERS => {
+                    offers += 1;
+                    sleep(delay).await;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    async fn put(&self, spooled: &Spooled) -> Result<Content, Failure> {
         let Spooled { path, sha256, crc32c, size, head } = spooled;
-        let object = format!("media/{sha256}.{}", extension_of(&head));
+        let (size, crc32c) = (*size, *crc32c);
+        let object = format!("media/{sha256}.{}", extension_of(head));
         let key = ObjectKey::new(object.clone()).expect("made of a hash and a known extension");
-        let body = Body::File { path, len: size, crc32c: Crc32c(crc32c) };
+        let body = Body::File { path: path.clone(), len: size, crc32c: Crc32c(crc32c) };
         match self.bucket.put(&key, body, Precondition::Absent).await {
             Ok(_) => {}
             // A crash between the object and the row left it there, or somebody posted the same file twice at once.
@@ -88,7 +122,7 @@ impl Copier {
             }
             Err(error) => return Err(bucket_failure(&error)),
         }
-        let content_type = content_type_of(&head);
+        let content_type = content_type_of(head);
         Ok(Content { object, size, crc32c, content_type, look: None })
     }
 
@@ -102,10 +136,6 @@ impl Copier {
         }
         Err(Failure::Retryable { why: format!("{key} is in the bucket with other bytes") })
     }
-}
-
-fn stored(key: EntryKey, sha256: Sha256, content: Content) -> Change {
-    Stored { key, sha256, content }.into()
 }
 
 /// The extension under which a file is kept. It follows from the bytes alone, so that equal bytes have one name

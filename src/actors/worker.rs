@@ -43,6 +43,9 @@ pub trait Work: Send + Sync + Debug + 'static {
 
     /// Does the job. What comes of it is written down by the worker.
     async fn perform(&self, job: &Claimed) -> Result<Change, Failure>;
+
+    /// Told when what came of a job is durable.
+    async fn settled(&self, _: &Change) {}
 }
 
 /// Does the jobs of one queue, several at a time.
@@ -189,7 +192,8 @@ async fn do_job<W: Work>(shop: Shop<W>, job: Claimed, guard: Guard) {
             Failed { queue: W::QUEUE, subject: job.subject, failure }.into()
         }
     };
-    shop.ledger.record([change]).await;
+    shop.ledger.record([change.clone()]).await;
+    shop.work.settled(&change).await;
     drop(guard);
 }
 

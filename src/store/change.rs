@@ -3,9 +3,9 @@
 use std::{collections::BTreeSet, panic::resume_unwind, sync::Arc};
 
 use super::{
-    AvatarCopied, Claim, Claimed, Deleted, Failed, Hint, HistoryWanted, LinksRefreshed, Looked,
-    Observed, PageRead, PlaceSeen, PlacesLost, Published, SessionMoved, Started, Store, StoreError,
-    Stored, Surveyed, SweepDone, ThreadsListed, Txn,
+    Announced, AvatarCopied, Claim, Claimed, Deleted, Failed, Hint, HistoryWanted, LinksRefreshed,
+    Looked, Observed, PageRead, PlaceSeen, PlacesLost, Published, SessionMoved, Started, Store,
+    StoreError, Stored, Surveyed, SweepDone, ThreadsListed, Txn,
     work::{retry_parked, sweep},
 };
 use crate::domain::{selection::Policy, time::Timestamp};
@@ -43,6 +43,8 @@ pub enum Change {
     AvatarCopied(AvatarCopied),
     /// Links were made new.
     LinksRefreshed(LinksRefreshed),
+    /// Objects of a publication are about to be put.
+    Announced(Announced),
     /// A publication is in the bucket.
     Published(Box<Published>),
     /// Jobs that were put aside are to be tried again.
@@ -86,6 +88,10 @@ impl Change {
             Self::Failed(change) => change.apply(txn, context),
             Self::AvatarCopied(change) => change.apply(txn),
             Self::LinksRefreshed(change) => change.apply(txn, context),
+            Self::Announced(change) => {
+                change.apply(txn);
+                Ok(())
+            }
             Self::Published(change) => change.apply(txn, context),
             Self::RetryParked => retry_parked(txn, context),
         }
@@ -169,6 +175,7 @@ from_changes!(
     Failed,
     AvatarCopied,
     LinksRefreshed,
+    Announced,
 );
 
 impl From<Published> for Change {

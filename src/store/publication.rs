@@ -74,6 +74,24 @@ pub struct Published {
     pub swept: Vec<(Timestamp, String)>,
 }
 
+/// Objects are about to be put, which nothing names before the publication that they are for is written down. Should
+/// that never happen, they are garbage.
+#[derive(Clone, Debug)]
+pub struct Announced {
+    /// Their names.
+    pub objects: Vec<String>,
+    /// When they may go, unless they are named by then.
+    pub until: Timestamp,
+}
+
+impl Announced {
+    pub(super) fn apply(&self, txn: &mut Txn<'_>) {
+        for object in &self.objects {
+            GARBAGE.put(txn, &(self.until, object.clone()), &());
+        }
+    }
+}
+
 impl Published {
     pub(super) fn apply(&self, txn: &mut Txn<'_>, context: &Context) -> Result<(), StoreError> {
         for PublishedMonth { month, seen, shards } in &self.months {

@@ -1,7 +1,8 @@
 //! One publication: from what changed in the store to a manifest that names it.
 //!
 //! Every object but the manifest has its hash in its name and is put before the manifest names it. A crash in between
-//! leaves objects that the next publication finds there, or that nothing names.
+//! leaves objects that the next publication finds there, or that nothing names: they were announced as garbage before
+//! they were put, and are spared by the publication that names them.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -29,7 +30,7 @@ use crate::{
         people, shard,
     },
     store::{
-        ChangedPerson, IndexRow, Month, MonthEntry, PlaceRow, PublicationRow, Published,
+        Announced, ChangedPerson, IndexRow, Month, MonthEntry, PlaceRow, PublicationRow, Published,
         PublishedMonth, ShardsRow, Store, StoreError,
     },
 };
@@ -130,7 +131,14 @@ impl Editor {
     async fn put_new(&self, issue: &Issue) -> Result<(), PublishError> {
         let shards = issue.months.iter().flat_map(|(_, packed)| packed);
         let indexes = issue.indexes.iter().filter_map(|(_, _, packed)| packed.as_ref());
-        for packed in shards.chain(indexes).chain(&issue.people) {
+        let new: Vec<&Packed> = shards.chain(indexes).chain(&issue.people).collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        let objects = new.iter().map(|packed| packed.path.clone()).collect();
+        let until = self.parts.clock.now().after(GRACE);
+        self.parts.ledger.record([Announced { objects, until }.into()]).await;
+        for packed in new {
             self.put(&packed.key(), packed.bytes.clone().into()).await?;
         }
         Ok(())
