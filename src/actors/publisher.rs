@@ -142,8 +142,8 @@ async fn run(parts: Parts, bell: Arc<Notify>, stage: watch::Sender<Stage>) {
         let now = parts.clock.now();
         let due = editor.due().await.is_some_and(|by| by <= now);
         if due || closing || next_round <= now {
-            avatars.copy_new().await;
-            match editor.publish().await {
+            let hopeless = Arc::new(avatars.copy_new().await);
+            match editor.publish(&hopeless).await {
                 Ok(()) if closing => {
                     stage.send_replace(Stage::Closed);
                     return;
