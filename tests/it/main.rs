@@ -12,3 +12,6 @@ mod discord_gateway;
 mod discord_rest;
 mod rig;
 mod fetch;
+mod doctor;
+mod bad_input;
+mod status;
