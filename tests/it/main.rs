@@ -15,3 +15,6 @@ mod serve;
 mod page;
 mod rig;
 mod fetch;
+mod doctor;
+mod bad_input;
+mod status;
