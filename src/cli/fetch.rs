@@ -182,9 +182,12 @@ async fn foretell(
                 }
                 (None, None) => match known.get(&place.id) {
                     None => "would be read: nothing of it was read yet".to_owned(),
+                    Some(row) if is_covered(row, span) => {
+                        "read already, but for what is new".to_owned()
+                    }
                     Some(row) => match row.coverage.holes(span, EXTRACTOR).len() {
-                        0 => "nothing to read".to_owned(),
-                        holes => format!("would be read: {holes} spans are missing"),
+                        1 => "would be read: one stretch is missing".to_owned(),
+                        holes => format!("would be read: {holes} stretches are missing"),
                     },
                 },
             };

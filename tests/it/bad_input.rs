@@ -85,7 +85,9 @@ async fn places_that_are_not_there_are_named_with_those_that_are() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bucket_that_can_not_be_used_is_named() {
-    let mut rig = Rig::over(&world().0).in_the_cloud().start().await;
+    // Commands that follow each other at once don't know of each other's pace.
+    let options = Options { rate_limits: RateLimits::off(), ..Options::default() };
+    let mut rig = Rig::over(&world().0).options(options).in_the_cloud().start().await;
     let Bucket::Cloud { sim, name } = &rig.bucket else { panic!("it was asked for") };
     let name = *name;
     sim.deny(name, Permission::Create);
