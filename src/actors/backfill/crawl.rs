@@ -19,7 +19,7 @@ use tracing::{debug, warn};
 use super::{
     progress::Progress,
     reader::{Outcome, Reader},
-    scout::{Scout, ancestors},
+    scout::Scout,
 };
 use crate::{
     actors::alarm::Alarm,
@@ -365,11 +365,11 @@ impl Crawl {
 
     fn step(&self, atlas: &Atlas, place: ChannelId) -> Option<(PlaceRow, Step, Span)> {
         let row = atlas.places.get(&place)?;
-        let find = |id| atlas.places.get(&id);
+        let find = |id| atlas.places.get(&id).map(|row| &row.place);
         let readable = row.place.kind.holds_messages()
             && row.place.access == Access::Readable
             && row.missing_since.is_none()
-            && self.selection.omits(&row.place, &ancestors(&row.place, find)).is_none();
+            && self.selection.omits(&row.place, &row.place.ancestors(find)).is_none();
         let wanted = self.wanted_of(atlas, row)?;
         let waiting = atlas.unconfirmed.get(&place);
         let due = waiting.is_some_and(|waiting| {
@@ -429,8 +429,8 @@ impl Crawl {
     /// How much of a place was read, in time, and how much there is.
     fn share_read(&self, atlas: &Atlas, row: &PlaceRow) -> Option<(Duration, Duration)> {
         let readable = row.place.kind.holds_messages() && row.place.access == Access::Readable;
-        let find = |id| atlas.places.get(&id);
-        let selected = self.selection.omits(&row.place, &ancestors(&row.place, find)).is_none();
+        let find = |id| atlas.places.get(&id).map(|row| &row.place);
+        let selected = self.selection.omits(&row.place, &row.place.ancestors(find)).is_none();
         let wanted = self.wanted_of(atlas, row)?;
         let newest = row.coverage.top().or(row.place.last_message)?;
         // Nothing in a place is older than itself, but for the message that began a thread.
