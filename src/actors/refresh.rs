@@ -24,6 +24,7 @@ use crate::{
         id::{AttachmentId, ChannelId, MessageId},
         link::Link,
         message::Message,
+        time::Timestamp,
     },
     store::{LinkDue, LinksRefreshed, Store},
 };
@@ -39,6 +40,10 @@ const AWAY: Duration = Duration::from_secs(15);
 
 /// How long a link waits that got no answer though others did, before its message is asked for.
 const UNANSWERED: Duration = Duration::from_secs(1);
+
+/// How long nothing is asked for in a channel that refused us: each refusal brings us nearer to being shut out
+/// altogether, and who gives the permission back should not wait long.
+const REFUSED: Duration = Duration::from_secs(30);
 
 /// How often the store is looked at though nobody rang.
 const LONGEST_SLEEP: Duration = Duration::from_secs(15);
@@ -82,7 +87,11 @@ impl Actor for Refresh {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let rounds = Rounds { parts: self.parts.clone(), batches_offered: true };
+        let rounds = Rounds {
+            parts: self.parts.clone(),
+            batches_offered: true,
+            refused_until: HashMap::new(),
+        };
         let (bell, closing, closed) =
             (Arc::clone(&self.bell), self.closing.clone(), self.closed.clone());
         ctx.spawn(
@@ -124,6 +133,8 @@ struct Rounds {
     parts: Parts,
     /// Whether Discord makes many links new in one call. Once it said no, it is not asked again in this life.
     batches_offered: bool,
+    /// Channels that refused us, and until when they are left alone.
+    refused_until: HashMap<ChannelId, Timestamp>,
 }
 
 impl Rounds {
@@ -194,7 +205,7 @@ impl Rounds {
         }
     }
 
-    async fn refresh(&self, batch: &[LinkDue]) -> Result<LinksRefreshed, DiscordError> {
+    async fn refresh(&mut self, batch: &[LinkDue]) -> Result<LinksRefreshed, DiscordError> {
         let links: Vec<Link> = batch.iter().map(|due| due.link.clone()).collect();
         let pairs = self.parts.discord.refresh_links(&links).await?;
         let mut answers: HashMap<String, Link> = pairs
@@ -222,10 +233,15 @@ impl Rounds {
     }
 
     async fn ask_for_message(
-        &self,
+        &mut self,
         due: &LinkDue,
         refreshed: &mut LinksRefreshed,
     ) -> Result<(), DiscordError> {
+        let now = self.parts.clock.now();
+        if let Some(until) = self.refused_until.get(&due.channel).filter(|until| **until > now) {
+            refreshed.postponed.push((due.key, *until));
+            return Ok(());
+        }
         match self.parts.discord.message(due.channel, due.key.message).await {
             Ok(message) => {
                 self.take_from(&message, due, refreshed);
@@ -238,11 +254,10 @@ impl Rounds {
                 Ok(())
             }
             Err(DiscordError::Forbidden { code }) => {
-                let why = format!("its channel can't be read any more ({code})");
-                debug!(entry = %due.key, why, "link not made new");
-                refreshed
-                    .postponed
-                    .push((due.key, self.parts.clock.now().after(Duration::from_hours(1))));
+                warn!(channel = %due.channel, code, "links can't be made new where messages can't be read");
+                let until = now.after(REFUSED);
+                self.refused_until.insert(due.channel, until);
+                refreshed.postponed.push((due.key, until));
                 Ok(())
             }
             Err(error) => Err(error),
@@ -265,7 +280,7 @@ impl Rounds {
     }
 
     /// One page of messages around the first link that is due, which may serve others of its channel too.
-    async fn pages<'a>(&self, due: &'a [LinkDue]) -> Result<&'a [LinkDue], DiscordError> {
+    async fn pages<'a>(&mut self, due: &'a [LinkDue]) -> Result<&'a [LinkDue], DiscordError> {
         let mut by_channel: BTreeMap<ChannelId, BTreeMap<(MessageId, AttachmentId), &LinkDue>> =
             BTreeMap::new();
         for link in due {
@@ -281,7 +296,7 @@ impl Rounds {
     }
 
     async fn page(
-        &self,
+        &mut self,
         channel: ChannelId,
         first: MessageId,
         wanted: &mut BTreeMap<(MessageId, AttachmentId), &LinkDue>,

@@ -143,6 +143,8 @@ struct Atlas {
     /// With what the step is to confirm, so that it is not forgotten when the step fails.
     in_flight: HashMap<ChannelId, Option<Unconfirmed>>,
     resting: BTreeSet<(Instant, ChannelId)>,
+    /// Those of them that hold nothing that is wanted, for all that can be told so far.
+    settling: BTreeSet<ChannelId>,
     to_visit: BTreeMap<GuildId, Instant>,
     visiting: BTreeSet<GuildId>,
     visited: BTreeSet<GuildId>,
@@ -241,6 +243,7 @@ impl Crawl {
         let now = Instant::now();
         while let Some(&(until, place)) = atlas.resting.first().filter(|(until, _)| *until <= now) {
             atlas.resting.remove(&(until, place));
+            atlas.settling.remove(&place);
             self.consider(atlas, place);
         }
     }
@@ -282,6 +285,7 @@ impl Crawl {
                         self.consider(atlas, place);
                     }
                     Outcome::TooFresh => {
+                        atlas.settling.insert(place);
                         atlas.resting.insert((Instant::now() + REST, place));
                     }
                     Outcome::Refused => look_again(atlas, place),
@@ -410,7 +414,7 @@ impl Crawl {
         let idle = looked
             && atlas.in_flight.is_empty()
             && atlas.queued.is_empty()
-            && atlas.resting.is_empty()
+            && atlas.resting.iter().all(|(_, place)| atlas.settling.contains(place))
             && atlas.visiting.is_empty()
             && atlas.doubtful.is_empty();
         let of = |row: &PlaceRow| self.share_read(atlas, row);
