@@ -9,3 +9,4 @@ mod page;
 mod serve;
 mod discord_gateway;
 mod discord_rest;
+mod world;
