@@ -4,6 +4,8 @@
 //! service runs between [`World::start`] and its end, on a runtime of its own whose clock moves only when nothing is
 //! left to do, blocking threads included. So hours pass in moments, and nothing here waits for luck.
 
+#![allow(clippy::unwrap_used, reason = "a world that is not as it was built fails its test")]
+
 mod truth;
 mod file;
 mod dice;
@@ -22,10 +24,9 @@ mod copies;
 mod access;
 
 use std::{
-    collections::BTreeMap,
     path::Path,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -46,7 +47,7 @@ use self::{
     archive::Archive,
     compare::Comparison,
     dice::Dice,
-    discord::{Climate, Requests, Turn, Weather},
+    discord::{Climate, Requests, Turns, Weather},
     fate::{Fuse, Step},
     file::Sort,
     life::{Life, Ran},
@@ -68,7 +69,7 @@ struct World {
     weather: Weather,
     requests: Requests,
     fetches: Arc<AtomicU64>,
-    turns: Arc<Mutex<(BTreeMap<ChannelId, u32>, Vec<Turn>)>>,
+    turns: Turns,
     kv: Arc<MemoryKv>,
     bucket: MemoryBucket,
     faults: Faults,
@@ -209,11 +210,14 @@ impl World {
     fn drain(&mut self) {
         let mut life = self.life.take().expect("a process lives");
         let began = self.truth.now();
-        life.drain(DEADLINE);
+        let alarm = life.drain(DEADLINE);
         let in_order = self.truth.now().since(began) + Duration::from_secs(1) < DEADLINE;
         if in_order {
             let before = (self.bucket.counts(), self.requests.lock().unwrap().clone());
-            life.run(async { tokio::time::sleep(Duration::from_hours(2)).await });
+            let rung = life.run(async {
+                tokio::time::timeout(Duration::from_hours(2), alarm.rung()).await.ok()
+            });
+            assert_eq!(rung, None, "an end in order is no failure");
             let after = (self.bucket.counts(), self.requests.lock().unwrap().clone());
             assert_eq!(before, after, "an actor went on after the end");
         }

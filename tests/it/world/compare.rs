@@ -23,9 +23,6 @@ use super::{
     truth::{Channel, GUILD, Post, State, Version, name_of},
 };
 
-/// The sorts that the worlds' archives want.
-pub(super) type Wanted = Vec<Sort>;
-
 /// What an archive is compared with.
 pub(super) struct Comparison<'a> {
     pub(super) truth: &'a State,

@@ -113,6 +113,9 @@ pub(super) struct Turn {
     pub(super) access: Access,
 }
 
+/// How many requests each channel got, and what happens at which.
+pub(super) type Turns = Arc<Mutex<(BTreeMap<ChannelId, u32>, Vec<Turn>)>>;
+
 /// How often each call was made.
 pub(super) type Requests = Arc<Mutex<BTreeMap<&'static str, u32>>>;
 
@@ -123,8 +126,7 @@ pub(super) struct FakeDiscord {
     pub(super) dice: Dice,
     pub(super) weather: Weather,
     pub(super) requests: Requests,
-    /// How many requests each channel got, and what happens at which.
-    pub(super) turns: Arc<Mutex<(BTreeMap<ChannelId, u32>, Vec<Turn>)>>,
+    pub(super) turns: Turns,
 }
 
 impl FakeDiscord {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use actix::spawn;
 use bowerbird::{
     actors::{
-        alarm::Fatal,
+        alarm::{Alarm, Fatal},
         publisher::{LEASE_LASTS, Page},
     },
     app::{Orders, Ports, Service, open},
@@ -136,10 +136,12 @@ impl Life {
         })
     }
 
-    /// Ends as told: what was begun is brought to its end.
-    pub(super) fn drain(&mut self, deadline: Duration) {
+    /// Ends as told: what was begun is brought to its end. Returns who may still ring.
+    pub(super) fn drain(&mut self, deadline: Duration) -> Alarm {
         let service = self.service.take().expect("whoever is told to end lives");
+        let alarm = service.alarm.clone();
         self.run(service.drain(deadline));
+        alarm
     }
 
     /// The end, whatever was going on.
