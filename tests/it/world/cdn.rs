@@ -48,7 +48,7 @@ impl Cdn for FakeCdn {
         let latency = 0.05 + self.dice.throw(("fetch", address));
         tokio::time::sleep(Duration::from_secs_f64(latency)).await;
         if address.contains("/avatars/") {
-            return Ok(whole(picture_of(address)));
+            return Ok(whole(&picture_of(address)));
         }
         let Some(bytes) = self.truth.state().open(link) else {
             return Err(CdnError::Refused { status: 404 });
@@ -57,17 +57,21 @@ impl Cdn for FakeCdn {
         let (thrown, times) = self.dice.nth(("file", address));
         let fails = self.weather.now().cdn_fails;
         if times >= SPOILT_AT_MOST || thrown >= fails {
-            return Ok(whole(bytes));
+            return Ok(whole(&bytes));
         }
-        match (thrown / fails * 4.0) as u32 {
-            0 => Err(CdnError::Unavailable { reason: "503".to_owned(), retry_after: None }),
+        match thrown / fails {
+            part if part < 0.25 => {
+                Err(CdnError::Unavailable { reason: "503".to_owned(), retry_after: None })
+            }
             // Refused twice, a file counts as gone.
-            1 if times == 0 => Err(CdnError::Refused { status: 403 }),
-            2 => Ok(Download { crc32c: Some(crc32c::crc32c(&bytes) ^ 1), ..whole(bytes) }),
+            part if part < 0.5 && times == 0 => Err(CdnError::Refused { status: 403 }),
+            part if part < 0.75 => {
+                Ok(Download { crc32c: Some(crc32c::crc32c(&bytes) ^ 1), ..whole(&bytes) })
+            }
             _ => Ok(Download {
                 length: None,
                 crc32c: None,
-                ..whole([&bytes[..], b"x"].concat().into())
+                ..whole(&[&bytes[..], b"x"].concat().into())
             }),
         }
     }
@@ -78,12 +82,12 @@ pub(super) fn picture_of(address: &str) -> Bytes {
     [b"\x89PNG\r\n\x1a\n", address.as_bytes()].concat().into()
 }
 
-fn whole(bytes: Bytes) -> Download {
+fn whole(bytes: &Bytes) -> Download {
     let half = bytes.len() / 2;
     let chunks = [Ok(bytes.slice(..half)), Ok(bytes.slice(half..))];
     Download {
         length: Some(bytes.len() as u64),
-        crc32c: Some(crc32c::crc32c(&bytes)),
+        crc32c: Some(crc32c::crc32c(bytes)),
         content_type: None,
         body: Box::pin(futures_util::stream::iter(chunks)),
     }
