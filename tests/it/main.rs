@@ -18,3 +18,4 @@ mod fetch;
 mod doctor;
 mod bad_input;
 mod status;
+mod world;
