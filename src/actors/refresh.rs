@@ -24,6 +24,7 @@ use crate::{
         id::{AttachmentId, ChannelId, MessageId},
         link::Link,
         message::Message,
+        time::Timestamp,
     },
     store::{LinkDue, LinksRefreshed, Store},
 };
@@ -39,6 +40,12 @@ const AWAY: Duration = Duration::from_secs(15);
 
 /// How long a link waits that got no answer though others did, before its message is asked for.
 const UNANSWERED: Duration = Duration::from_secs(1);
+
+/// How long links wait whose channel we may not read: somebody has to change its permissions first.
+const FORBIDDEN: Duration = Duration::from_hours(1);
+
+/// Discord's code for a channel that is no more.
+const UNKNOWN_CHANNEL: u64 = 10_003;
 
 /// How often the store is looked at though nobody rang.
 const LONGEST_SLEEP: Duration = Duration::from_secs(15);
@@ -82,7 +89,8 @@ impl Actor for Refresh {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let rounds = Rounds { parts: self.parts.clone(), batches_offered: true };
+        let rounds =
+            Rounds { parts: self.parts.clone(), batches_offered: true, closed: HashMap::new() };
         let (bell, closing, closed) =
             (Arc::clone(&self.bell), self.closing.clone(), self.closed.clone());
         ctx.spawn(
@@ -124,6 +132,9 @@ struct Rounds {
     parts: Parts,
     /// Whether Discord makes many links new in one call. Once it said no, it is not asked again in this life.
     batches_offered: bool,
+    /// Channels that we may not read, and until when they are not asked for again: each answer counts as a refusal,
+    /// and too many of those have Discord block the address.
+    closed: HashMap<ChannelId, Timestamp>,
 }
 
 impl Rounds {
@@ -170,7 +181,8 @@ impl Rounds {
             rest = if self.batches_offered {
                 self.batch(rest).await?
             } else {
-                self.pages(rest).await?
+                self.pages(rest).await?;
+                &[]
             };
         }
         Ok(count)
@@ -179,37 +191,33 @@ impl Rounds {
     /// Up to fifty links in one call; returns the ones that are left.
     async fn batch<'a>(&mut self, due: &'a [LinkDue]) -> Result<&'a [LinkDue], DiscordError> {
         let (batch, rest) = due.split_at(due.len().min(REFRESH_BATCH));
-        match self.refresh(batch).await {
-            Ok(refreshed) => {
-                debug!(links = refreshed.renewed.len(), "links made new");
-                self.parts.ledger.record([refreshed.into()]).await;
-                Ok(rest)
-            }
+        let links: Vec<Link> = batch.iter().map(|due| due.link.clone()).collect();
+        let pairs = match self.parts.discord.refresh_links(&links).await {
+            Ok(pairs) => pairs,
             Err(DiscordError::NotOffered) => {
                 info!("Discord does not make links new by the batch: reading messages instead");
                 self.batches_offered = false;
-                Ok(due)
+                return Ok(due);
             }
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn refresh(&self, batch: &[LinkDue]) -> Result<LinksRefreshed, DiscordError> {
-        let links: Vec<Link> = batch.iter().map(|due| due.link.clone()).collect();
-        let pairs = self.parts.discord.refresh_links(&links).await?;
+            Err(error) => return Err(error),
+        };
         let mut answers: HashMap<String, Link> = pairs
             .into_iter()
             .filter_map(|pair| Some((pair.original.reveal().to_owned(), pair.refreshed?)))
             .collect();
         let mut refreshed = LinksRefreshed::default();
+        let mut unanswered = Vec::new();
         for due in batch {
             match answers.remove(due.link.reveal()) {
                 Some(link) if self.is_newer(&link, due) => refreshed.renewed.push((due.key, link)),
-                // No answer, or the same link again: the message itself tells whether the file is still there.
-                _ => self.ask_for_message(due, &mut refreshed).await?,
+                _ => unanswered.push(due),
             }
         }
-        Ok(refreshed)
+        debug!(links = refreshed.renewed.len(), unanswered = unanswered.len(), "links made new");
+        self.parts.ledger.record([refreshed.into()]).await;
+        // No answer, or the same link again: the messages themselves tell whether the files are still there.
+        self.pages(unanswered).await?;
+        Ok(rest)
     }
 
     fn is_newer(&self, link: &Link, due: &LinkDue) -> bool {
@@ -222,7 +230,7 @@ impl Rounds {
     }
 
     async fn ask_for_message(
-        &self,
+        &mut self,
         due: &LinkDue,
         refreshed: &mut LinksRefreshed,
     ) -> Result<(), DiscordError> {
@@ -238,11 +246,8 @@ impl Rounds {
                 Ok(())
             }
             Err(DiscordError::Forbidden { code }) => {
-                let why = format!("its channel can't be read any more ({code})");
-                debug!(entry = %due.key, why, "link not made new");
-                refreshed
-                    .postponed
-                    .push((due.key, self.parts.clock.now().after(Duration::from_hours(1))));
+                let until = self.close(due.channel, code);
+                refreshed.postponed.push((due.key, until));
                 Ok(())
             }
             Err(error) => Err(error),
@@ -264,27 +269,49 @@ impl Rounds {
         }
     }
 
-    /// One page of messages around the first link that is due, which may serve others of its channel too.
-    async fn pages<'a>(&self, due: &'a [LinkDue]) -> Result<&'a [LinkDue], DiscordError> {
-        let mut by_channel: BTreeMap<ChannelId, BTreeMap<(MessageId, AttachmentId), &LinkDue>> =
-            BTreeMap::new();
+    /// Pages of messages, each from the first wanted one on, which may hold others of its channel too.
+    async fn pages<'a>(
+        &mut self,
+        due: impl IntoIterator<Item = &'a LinkDue>,
+    ) -> Result<(), DiscordError> {
+        let mut by_channel: BTreeMap<ChannelId, Wanted<'a>> = BTreeMap::new();
         for link in due {
             let key = (link.key.message, link.key.item);
             by_channel.entry(link.channel).or_default().insert(key, link);
         }
         for (channel, mut wanted) in by_channel {
             while let Some((&(message, _), _)) = wanted.first_key_value() {
-                self.page(channel, message, &mut wanted).await?;
+                let Some(until) = self.closed_until(channel) else {
+                    self.page(channel, message, &mut wanted).await?;
+                    continue;
+                };
+                let postponed = std::mem::take(&mut wanted).into_values();
+                let postponed = postponed.map(|due| (due.key, until)).collect();
+                let put_off = LinksRefreshed { postponed, ..LinksRefreshed::default() };
+                self.parts.ledger.record([put_off.into()]).await;
             }
         }
-        Ok(&[])
+        Ok(())
+    }
+
+    fn closed_until(&self, channel: ChannelId) -> Option<Timestamp> {
+        let now = self.parts.clock.now();
+        self.closed.get(&channel).copied().filter(|until| *until > now)
+    }
+
+    /// What holds for one message holds for its channel.
+    fn close(&mut self, channel: ChannelId, code: u64) -> Timestamp {
+        debug!(%channel, code, "links not made new: their channel can't be read");
+        let until = self.parts.clock.now().after(FORBIDDEN);
+        self.closed.insert(channel, until);
+        until
     }
 
     async fn page(
-        &self,
+        &mut self,
         channel: ChannelId,
         first: MessageId,
-        wanted: &mut BTreeMap<(MessageId, AttachmentId), &LinkDue>,
+        wanted: &mut Wanted<'_>,
     ) -> Result<(), DiscordError> {
         // The wanted ones lie at and above the first, so the page begins just below it.
         let page =
@@ -302,7 +329,17 @@ impl Rounds {
                     }
                 }
             }
-            Err(DiscordError::Forbidden { .. } | DiscordError::NotFound { .. }) => {}
+            Err(DiscordError::Forbidden { code }) => {
+                self.close(channel, code);
+                return Ok(());
+            }
+            Err(DiscordError::NotFound { code: code @ UNKNOWN_CHANNEL }) => {
+                let why = format!("its channel is gone from Discord ({code})");
+                let vanished = std::mem::take(wanted).into_values();
+                refreshed.vanished.extend(vanished.map(|due| (due.key, why.clone())));
+            }
+            // The message itself tells better.
+            Err(DiscordError::NotFound { .. }) => {}
             Err(error) => return Err(error),
         }
         // The first was asked for; when it did not come, its message tells why.
@@ -314,3 +351,6 @@ impl Rounds {
         Ok(())
     }
 }
+
+/// Links of one channel, in the order of their messages.
+type Wanted<'a> = BTreeMap<(MessageId, AttachmentId), &'a LinkDue>;
