@@ -26,7 +26,7 @@ use crate::{
         message::Message,
         time::Timestamp,
     },
-    store::{LinkDue, LinksRefreshed, Store},
+    store::{LinkDue, LinksRefreshed, Store, StoreError},
 };
 
 /// One wake-up says as much as ten: what is due is in the store.
@@ -43,6 +43,9 @@ const UNANSWERED: Duration = Duration::from_secs(1);
 
 /// How long links wait whose channel we may not read: somebody has to change its permissions first.
 const FORBIDDEN: Duration = Duration::from_hours(1);
+
+/// Links that live a day are due four hours before their end; nobody gains much by looking further than half of that.
+const SOON: Duration = Duration::from_hours(2);
 
 /// Discord's code for a channel that is no more.
 const UNKNOWN_CHANNEL: u64 = 10_003;
@@ -170,7 +173,7 @@ impl Rounds {
     async fn round(&mut self) -> Result<usize, DiscordError> {
         let now = self.parts.clock.now();
         let store = self.parts.store.clone();
-        let due = tokio::task::spawn_blocking(move || store.links_due(now, ROUND)).await;
+        let due = tokio::task::spawn_blocking(move || full_batches(&store, now)).await;
         let due = due.expect("reading the store does not panic").unwrap_or_else(|error| {
             warn!(%error, "the links that are due can't be read");
             Vec::new()
@@ -354,3 +357,18 @@ impl Rounds {
 
 /// Links of one channel, in the order of their messages.
 type Wanted<'a> = BTreeMap<(MessageId, AttachmentId), &'a LinkDue>;
+
+/// The links that are due, and so many of those that soon will be as have room in the same calls.
+///
+/// Without them, links of single posts would be due one by one for ever, each at the price of a call and of a
+/// publication.
+fn full_batches(store: &Store, now: Timestamp) -> Result<Vec<LinkDue>, StoreError> {
+    let due = store.links_due(now, ROUND)?;
+    let seats = due.len().next_multiple_of(REFRESH_BATCH);
+    if due.len() == seats {
+        return Ok(due);
+    }
+    let mut due = store.links_due(now.after(SOON), seats)?;
+    due.retain(|due| due.link.may_be_renewed_early(due.due, now));
+    Ok(due)
+}
