@@ -12,6 +12,9 @@ use super::time::Timestamp;
 /// for the last moment.
 const AHEAD: Duration = Duration::from_hours(4);
 
+/// A link that dies sooner than this is not published any more: a publication takes a moment, and so does a reader.
+pub const DYING: Duration = Duration::from_secs(2);
+
 /// The address of a file, signed or not.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
