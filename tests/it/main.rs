@@ -15,3 +15,6 @@ mod serve;
 mod page;
 mod rig;
 mod fetch;
+mod link_mode;
+mod memory;
+mod stills;
