@@ -9,6 +9,7 @@ pub mod control;
 pub mod checkup;
 pub mod logs;
 pub mod progress;
+pub mod stills;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 

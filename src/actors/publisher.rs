@@ -153,8 +153,8 @@ async fn run(parts: Parts, bell: Arc<Notify>, stage: watch::Sender<Stage>) {
                 sleep(UNREADY).await;
                 continue;
             }
-            avatars.copy_new().await;
-            match editor.publish().await {
+            let hopeless = Arc::new(avatars.copy_new().await);
+            match editor.publish(&hopeless).await {
                 Ok(()) if closing => {
                     stage.send_replace(Stage::Closed);
                     return;

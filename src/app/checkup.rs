@@ -54,26 +54,27 @@ pub enum State {
 pub async fn examine(settings: &Settings) -> Report {
     let (setup, mut findings) = setup::check(settings);
     let Setup { config, local } = setup;
+    // Boxed: a check weighs as much as all the calls it makes.
     let (machine, state, archive, bot) = tokio::join!(
-        machine::check(),
-        async {
+        Box::pin(machine::check()),
+        Box::pin(async {
             match &local {
                 Some(local) => state::check(local).await,
                 None => vec![untried("state")],
             }
-        },
-        async {
+        }),
+        Box::pin(async {
             match &local {
                 Some(local) => archive::check(local).await,
                 None => vec![untried("archive")],
             }
-        },
-        async {
+        }),
+        Box::pin(async {
             match &config {
                 Some(config) => bot::check(config).await,
                 None => vec![untried("token")],
             }
-        },
+        }),
     );
     findings.extend([bot, machine, state, archive].into_iter().flatten());
     Report { findings }

@@ -26,7 +26,7 @@ use crate::{
     ffmpeg::Ffmpeg,
     gallery::page::PageMode,
     spool::Spool,
-    store::{SledKv, Store},
+    store::{KvError, SledKv, Store},
 };
 
 /// How long one look at a file may take, reading it over a slow line included.
@@ -93,9 +93,13 @@ pub fn is_there(state: &Path) -> bool {
     state.join(STORE).exists()
 }
 
+/// Whether the store could not be opened because another process has it.
+pub fn is_taken(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| matches!(cause.downcast_ref(), Some(KvError::Locked)))
+}
+
 /// All ports but the gateway.
-pub async fn ports(config: &Config, discord: LiveDiscord) -> anyhow::Result<Ports> {
-    let store = store(&config.state_dir)?;
+pub async fn ports(config: &Config, discord: LiveDiscord, store: Store) -> anyhow::Result<Ports> {
     let bucket = bucket(&config.bucket).await?;
     let lease = Lease::acquire(
         Arc::clone(&bucket),

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 
 /// Settings by the name of their variable.
 #[derive(Clone, Debug, Default)]
@@ -17,11 +17,24 @@ impl Settings {
         let lines = match dotenvy::dotenv_iter() {
             Ok(lines) => lines,
             Err(error) if error.not_found() => return Ok(Self::default()),
-            Err(error) => return Err(error).context(".env can't be read"),
+            Err(error) => return Err(error).context("the file .env can't be read"),
         };
-        let file = lines.collect::<Result<_, _>>().context(
-            ".env can't be read: each line should look like NAME=value, with quotes around a value that holds spaces",
-        )?;
+        let mut file = HashMap::new();
+        let mut before = None;
+        for line in lines {
+            match line {
+                Ok((name, value)) => {
+                    before = Some(name.clone());
+                    file.insert(name, value);
+                }
+                Err(dotenvy::Error::LineParse(line, _)) => bail!(
+                    "the file .env can't be read: {} should look like NAME=value, with quotes around a value that \
+                     holds spaces, and none that are not closed",
+                    locate(&line, before.as_deref())
+                ),
+                Err(error) => return Err(error).context("the file .env can't be read"),
+            }
+        }
         Ok(Self { file, flags: HashMap::new() })
     }
 
@@ -46,6 +59,31 @@ impl Settings {
         let environment = std::env::vars_os()
             .filter(|(_, value)| !value.is_empty())
             .filter_map(|(name, _)| name.into_string().ok());
-        environment.chain(self.file.keys().cloned()).collect()
+        let file = self.file.iter().filter(|(_, value)| !value.is_empty());
+        environment.chain(file.map(|(name, _)| name.clone())).collect()
+    }
+}
+
+/// Where a line is, without a word of its value: it may be the token.
+fn locate(line: &str, before: Option<&str>) -> String {
+    let is_name =
+        |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+    match (line.split_once('=').map(|(name, _)| name.trim()), before) {
+        (Some(name), _) if is_name(name) => format!("the line that sets {name}"),
+        (_, Some(before)) => format!("the line below the one that sets {before}"),
+        (_, None) => "its first line".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_line_is_found_and_not_shown() {
+        assert_eq!(locate("TOKEN=\"secret", None), "the line that sets TOKEN");
+        assert_eq!(locate("secret=", Some("TITLE")), "the line below the one that sets TITLE");
+        assert_eq!(locate("secret", Some("TITLE")), "the line below the one that sets TITLE");
+        assert_eq!(locate("secret", None), "its first line");
     }
 }

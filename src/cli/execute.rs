@@ -51,8 +51,12 @@ fn service_config(settings: &Settings) -> anyhow::Result<Config> {
     for hint in hints(names.iter().map(String::as_str)) {
         warn!("{hint}");
     }
-    std::fs::create_dir_all(&config.state_dir)
-        .with_context(|| format!("STATE_DIR: {} can't be made", config.state_dir.display()))?;
+    std::fs::create_dir_all(&config.state_dir).with_context(|| {
+        format!(
+            "STATE_DIR: the folder {} can't be made; set STATE_DIR to one that may be written",
+            config.state_dir.display()
+        )
+    })?;
     Ok(config)
 }
 

@@ -9,7 +9,12 @@ use tracing::info;
 
 use super::{FetchArgs, output::say, run::identify};
 use crate::{
-    app::{Service, choice, open, overview::Overview, progress},
+    app::{
+        Service, choice, open,
+        overview::Overview,
+        progress,
+        stills::{Stills, until_done},
+    },
     config::Config,
     domain::{
         coverage::{EXTRACTOR, Span},
@@ -54,26 +59,27 @@ impl Request {
 /// Reads what was asked for, waits until all of it is stored and published, and says what is missing.
 pub async fn run(config: Config, args: FetchArgs, request: Request) -> anyhow::Result<()> {
     let discord = open::discord(&config)?;
-    if args.dry_run {
-        let store = open::store(&config.state_dir)?;
-        identify(&discord).await?;
-        let selection = choice::resolve(&discord, config.places.clone()).await?;
-        return foretell(&discord, &store, &selection, request.span).await;
-    }
-    let ports = open::ports(&config, discord.clone()).await?;
+    // First what is ours alone: a second instance is turned away before it spends the first one's pace. The lease comes
+    // last, so that what Discord refuses leaves none behind, which would keep others out for a while.
+    let store = open::store(&config.state_dir)?;
     identify(&discord).await?;
     let selection = choice::resolve(&discord, config.places.clone()).await?;
+    if args.dry_run {
+        return foretell(&discord, &store, &selection, request.span).await;
+    }
+    let ports = open::ports(&config, discord.clone(), store.clone()).await?;
     remember(&config.state_dir, &request)?;
     let orders = open::orders(&config, selection.clone(), crate::app::only(request.span))?;
+    // Found out before there are thousands of files that wait for a still that nobody can make.
+    let stills = Stills::find_out().await;
     let gone_before = ports.store.tallies()?.get(Tally::Gone);
 
     let mut end = signal(SignalKind::terminate())?;
     let service = Service::start(ports, &orders);
     let shown = tokio::spawn(progress::show(service.progress.clone(), service.store.clone()));
     crate::app::sweep(service.ledger.clone()).await;
-    let store = service.store.clone();
     let outcome = tokio::select! {
-        done = service.done() => done.map_err(|fatal| anyhow::anyhow!("{fatal}")),
+        done = until_done(&service, &stills) => done.map_err(|fatal| anyhow::anyhow!("{fatal}")),
         () = super::interrupted() => Err(anyhow::anyhow!("interrupted; `bowerbird fetch --resume` goes on where this stopped")),
         _ = end.recv() => Err(anyhow::anyhow!("terminated; `bowerbird fetch --resume` goes on where this stopped")),
     };
@@ -81,6 +87,14 @@ pub async fn run(config: Config, args: FetchArgs, request: Request) -> anyhow::R
     service.drain(config.timings.shutdown_after).await;
     outcome?;
     judge(&store, &selection, request.span, gone_before)?;
+    if let Stills::Impossible { why } = stills {
+        let left = store.tallies()?.get(Tally::ThumbnailsWaiting);
+        if left > 0 {
+            bail!(
+                "{left} stills could not be made, everything else is in the archive; run this again when it is mended: {why}"
+            );
+        }
+    }
     forget(&config.state_dir)
 }
 
@@ -168,9 +182,12 @@ async fn foretell(
                 }
                 (None, None) => match known.get(&place.id) {
                     None => "would be read: nothing of it was read yet".to_owned(),
+                    Some(row) if is_covered(row, span) => {
+                        "read already, but for what is new".to_owned()
+                    }
                     Some(row) => match row.coverage.holes(span, EXTRACTOR).len() {
-                        0 => "nothing to read".to_owned(),
-                        holes => format!("would be read: {holes} spans are missing"),
+                        1 => "would be read: one stretch is missing".to_owned(),
+                        holes => format!("would be read: {holes} stretches are missing"),
                     },
                 },
             };

@@ -27,11 +27,14 @@ const AWAY: Duration = Duration::from_secs(15);
 /// Runs the service until it is told to end, or until it can't go on.
 pub async fn run(config: Config, args: RunArgs) -> anyhow::Result<()> {
     let discord = open::discord(&config)?;
-    let mut ports = open::ports(&config, discord.clone()).await?;
+    // First what is ours alone: a second instance is turned away before it spends the first one's pace. The lease comes
+    // last, so that what Discord refuses leaves none behind, which would keep others out for a while.
+    let store = open::store(&config.state_dir)?;
     let identity = patiently(|| identify(&discord)).await?;
     let selection =
         patiently(|| async { Ok(choice::resolve(&discord, config.places.clone()).await?) }).await?;
     info!(bot = identity.name, servers = selection.guilds.len(), archive = %config.bucket, "starting");
+    let mut ports = open::ports(&config, discord.clone(), store).await?;
     ports.gateway = Some(open::gateway(&config, discord));
     let orders = open::orders(&config, selection.clone(), from_now_on(args.fetch_history))?;
     serve(&config, args, ports, orders, selection).await

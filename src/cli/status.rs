@@ -39,7 +39,16 @@ fn store(state: &Path) -> anyhow::Result<Store> {
         "{} holds no archive's state: nothing was archived yet, or STATE_DIR names another folder",
         state.display()
     );
-    open::store(state)
+    open::store(state).map_err(|error| {
+        if open::is_taken(&error) {
+            anyhow::anyhow!(
+                "a fetch, or a service that starts or ends, works on STATE_DIR ({}): ask again when it is done",
+                state.display()
+            )
+        } else {
+            error
+        }
+    })
 }
 
 fn read(store: &Store, settings: &Settings) -> anyhow::Result<Overview> {

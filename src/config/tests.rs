@@ -168,7 +168,7 @@ fn what_is_no_bot_token_is_recognised() {
     token("123456789012345678", "is the application's id");
     token("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", "public key");
     token("abcdefghijklmnopqrstuvwxyz012345", "client secret");
-    token("hunter2", "1 parts");
+    token("hunter2", "1 part ");
     token("MTIzNDU2Nzg5MDEyMzQ1Njc4.GabcDE", "2 parts");
     token("MTIzNDU2Nzg5MDEyMzQ1Njc4.GabcDE.abcdef", "cut short");
     token("aGVsbG8.GabcDE.abcdefghijklmnopqrstuvwxyz0123456789", "the id of a bot");

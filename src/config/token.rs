@@ -52,8 +52,9 @@ impl Token {
         let parts: Vec<&str> = text.split('.').collect();
         let [id, time, signature] = parts[..] else {
             let count = parts.len();
+            let parts = if count == 1 { "part" } else { "parts" };
             return Err(
-                format!("has {count} parts between dots where a bot token has three").into()
+                format!("has {count} {parts} between dots where a bot token has three").into()
             );
         };
         if !text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '=')) {

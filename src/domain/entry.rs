@@ -174,6 +174,14 @@ pub struct CopiedAvatar {
     pub object: String,
 }
 
+impl Person {
+    /// The hash of their picture, when it is not the one that was copied.
+    pub fn missing_picture(&self) -> Option<&str> {
+        let has = self.copied.as_ref().map(|copied| copied.hash.as_str());
+        self.avatar.as_deref().filter(|hash| has != Some(*hash))
+    }
+}
+
 impl Entry {
     /// A file seen for the first time.
     pub fn new(attachment: Attachment, nsfw: bool) -> Self {

@@ -45,7 +45,7 @@ impl Link {
     }
 
     /// When it should be made new: ahead of its end by half the life it has left, though never by more than
-    /// [`AHEAD`], since each renewal costs a request.
+    /// four hours, since each renewal costs a request.
     pub fn renew_at(&self, now: Timestamp) -> Option<Timestamp> {
         let expiry = self.expires_at()?;
         Some(expiry.before(AHEAD.min(expiry.since(now) / 2)))

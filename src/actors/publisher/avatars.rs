@@ -1,6 +1,6 @@
 //! Copies people's pictures, since links to Discord's die with the next picture.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use futures_util::StreamExt;
 use sha2::Digest;
@@ -28,6 +28,13 @@ const IN_FLIGHT: usize = 8;
 /// A picture of 128 pixels has some 10 KB; whatever is larger than this is none.
 const LARGEST: usize = 1 << 20;
 
+/// What came of a picture.
+enum Outcome {
+    Copied(AvatarCopied),
+    Later,
+    Hopeless(UserId),
+}
+
 /// Copies pictures that are new.
 pub(super) struct Avatars {
     bucket: Arc<dyn Bucket>,
@@ -48,15 +55,26 @@ impl Avatars {
         }
     }
 
-    /// Copies the pictures of people that changed. A picture that can't be had now is no reason to wait.
-    pub(super) async fn copy_new(&self) {
+    /// Copies the pictures of people that changed, and tells whose can't be had at all. One that can't be had now is no
+    /// reason to wait: it has its turn with the next publication.
+    pub(super) async fn copy_new(&self) -> HashSet<UserId> {
         let wanted = self.wanted().await;
         let copies = futures_util::stream::iter(wanted).map(|(user, hash)| self.copy(user, hash));
-        let copied: Vec<_> = copies.buffer_unordered(IN_FLIGHT).collect().await;
-        let changes: Vec<_> = copied.into_iter().flatten().map(Into::into).collect();
+        let outcomes: Vec<_> = copies.buffer_unordered(IN_FLIGHT).collect().await;
+        let (mut changes, mut hopeless) = (Vec::new(), HashSet::new());
+        for outcome in outcomes {
+            match outcome {
+                Outcome::Copied(copied) => changes.push(copied.into()),
+                Outcome::Hopeless(user) => {
+                    hopeless.insert(user);
+                }
+                Outcome::Later => {}
+            }
+        }
         if !changes.is_empty() {
             self.ledger.record(changes).await;
         }
+        hopeless
     }
 
     async fn wanted(&self) -> Vec<(UserId, String)> {
@@ -65,10 +83,7 @@ impl Avatars {
             let mut wanted = Vec::new();
             for ChangedPerson { id: user, .. } in store.changed_people(AT_ONCE)? {
                 let Some(person) = store.person(user)? else { continue };
-                let has = person.copied.map(|copied| copied.hash);
-                if let Some(hash) = person.avatar.filter(|hash| has.as_ref() != Some(hash)) {
-                    wanted.push((user, hash));
-                }
+                wanted.extend(person.missing_picture().map(|hash| (user, hash.to_owned())));
             }
             Ok::<_, crate::store::StoreError>(wanted)
         });
@@ -76,15 +91,15 @@ impl Avatars {
         changed.await.ok().and_then(Result::ok).unwrap_or_default()
     }
 
-    async fn copy(&self, user: UserId, hash: String) -> Option<AvatarCopied> {
+    async fn copy(&self, user: UserId, hash: String) -> Outcome {
         match self.fetch(user, &hash).await {
             Ok(Some(object)) => {
-                Some(AvatarCopied { user, copied: Some(CopiedAvatar { hash, object }) })
+                Outcome::Copied(AvatarCopied { user, copied: Some(CopiedAvatar { hash, object }) })
             }
-            Ok(None) => None,
+            Ok(None) => Outcome::Hopeless(user),
             Err(error) => {
                 debug!(%user, %error, "picture not copied");
-                None
+                if error.is_transient() { Outcome::Later } else { Outcome::Hopeless(user) }
             }
         }
     }

@@ -17,7 +17,7 @@ use super::Parts;
 use crate::{
     bucket::{Body, BucketError, Generation, LeaseError, ObjectKey, Precondition},
     domain::{
-        id::ChannelId,
+        id::{ChannelId, UserId},
         place::PlaceKind,
         selection::{PlaceSelection, Policy},
         text::Mention,
@@ -112,25 +112,32 @@ impl Editor {
         })
     }
 
-    /// Publishes until nothing that changed is left.
-    pub(super) async fn publish(&self) -> Result<(), PublishError> {
+    /// Publishes until nothing that changed is left. People whose picture is missing are published as they are, and
+    /// again when it is there, unless it is hopeless.
+    pub(super) async fn publish(
+        &self,
+        hopeless: &Arc<HashSet<UserId>>,
+    ) -> Result<(), PublishError> {
         loop {
-            let more = self.publish_some().await?;
+            let more = self.publish_some(hopeless).await?;
             if !more {
                 return self.sweep().await;
             }
         }
     }
 
-    async fn publish_some(&self) -> Result<bool, PublishError> {
+    async fn publish_some(&self, hopeless: &Arc<HashSet<UserId>>) -> Result<bool, PublishError> {
+        let hopeless = Arc::clone(hopeless);
         let (store, policy, selection) = (
             self.parts.store.clone(),
             Arc::clone(&self.parts.policy),
             Arc::clone(&self.parts.selection),
         );
         let now = self.parts.clock.now();
-        let prepared =
-            tokio::task::spawn_blocking(move || prepare(&store, &policy, &selection, now)).await;
+        let prepared = tokio::task::spawn_blocking(move || {
+            prepare(&store, &policy, &selection, &hopeless, now)
+        })
+        .await;
         let issue = prepared.expect("preparing a publication does not panic")?;
         let more = issue.months.len() == MONTHS_AT_ONCE;
         self.parts.lease.assure().await?;
@@ -328,6 +335,7 @@ fn prepare(
     store: &Store,
     policy: &Policy,
     selection: &PlaceSelection,
+    hopeless: &HashSet<UserId>,
     now: Timestamp,
 ) -> Result<Issue, StoreError> {
     let all_places = store.places()?;
@@ -376,8 +384,14 @@ fn prepare(
             indexes.push((root, row, packed));
         }
     }
-    let settled = store.changed_people(PEOPLE_AT_ONCE)?;
     let everybody = store.people()?;
+    let incomplete: HashSet<UserId> = everybody
+        .iter()
+        .filter(|(id, person)| person.missing_picture().is_some() && !hopeless.contains(id))
+        .map(|(id, _)| *id)
+        .collect();
+    let mut settled = store.changed_people(PEOPLE_AT_ONCE)?;
+    settled.retain(|person| !incomplete.contains(&person.id));
     let packed = people::people(&everybody);
     let changed = last.users.as_ref() != Some(&packed.path);
     if changed {

@@ -39,7 +39,7 @@ pub(super) async fn check(local: &LocalConfig) -> Vec<Finding> {
         Err(late) => late,
     };
     findings.push(service);
-    findings.extend(store(state));
+    findings.push(store(state));
     findings.extend(address(local).await);
     findings
 }
@@ -94,17 +94,14 @@ pub(super) fn room(folder: &Path, variable: &'static str) -> Result<Room, Findin
     Ok(Room { free, is_new: there != absolute })
 }
 
-fn store(state: &Path) -> Option<Finding> {
+fn store(state: &Path) -> Finding {
     if !open::is_there(state) {
-        return Some(Finding::good("store", "nothing was archived with this STATE_DIR yet"));
+        return Finding::good("store", "nothing was archived with this STATE_DIR yet");
     }
-    Some(match open::store(state).and_then(|store| Ok(store.size_on_disk()?)) {
+    match open::store(state).and_then(|store| Ok(store.size_on_disk()?)) {
         Ok(size) => Finding::good("store", format!("can be read ({})", HumanBytes(size))),
         Err(error) => {
-            let is_locked = error
-                .chain()
-                .any(|cause| matches!(cause.downcast_ref(), Some(crate::store::KvError::Locked)));
-            if is_locked {
+            if open::is_taken(&error) {
                 Finding::note("store", "another bowerbird works on this STATE_DIR (a fetch?)")
             } else {
                 Finding::bad("store", format!("{error:#}")).mend(
@@ -112,7 +109,7 @@ fn store(state: &Path) -> Option<Finding> {
                 )
             }
         }
-    })
+    }
 }
 
 async fn address(local: &LocalConfig) -> Option<Finding> {

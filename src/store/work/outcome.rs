@@ -1,5 +1,7 @@
 //! How jobs end: with a result, with another attempt, or with the insight that there will be none.
 
+use std::time::Duration;
+
 use super::{
     aside::park,
     claim::await_link,
@@ -142,6 +144,10 @@ impl Failed {
                 None => park(txn, context, *queue, *subject, &job, why.clone()),
             },
             Failure::DeadLink { why } => match subject {
+                // It died of age on the way, which tells nothing of the file.
+                Subject::Entry(key) if has_expired(txn, context, *key)? => {
+                    await_link(txn, context, *queue, *subject, *key, &job)
+                }
                 Subject::Entry(key) if !job.link_renewed => {
                     let job = Job { link_renewed: true, ..job };
                     await_link(txn, context, *queue, *subject, *key, &job)
@@ -152,6 +158,11 @@ impl Failed {
             Failure::Permanent { why } => park(txn, context, *queue, *subject, &job, why.clone()),
         }
     }
+}
+
+fn has_expired(txn: &Txn<'_>, context: &Context, key: EntryKey) -> Result<bool, StoreError> {
+    let entry = ENTRIES.get(txn, &key)?;
+    Ok(entry.is_some_and(|entry| entry.attachment.link.is_stale(context.now, Duration::ZERO)))
 }
 
 /// Writes down that Discord no longer has a file. What is hidden or in the bucket stays as it is.

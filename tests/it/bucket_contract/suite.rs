@@ -331,8 +331,9 @@ pub(super) async fn one_holder_has_the_lease(fixture: &Fixture) {
     let refused = acquire("second", noon + ttl / 2).await.unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "first.example (process 42) writes to this archive, at least until 2026-03-01T12:01:00Z: \
-         stop it there, or wait"
+        "another Bowerbird writes to this archive: process 42 on first.example, until \
+         2026-03-01T12:01:00Z unless it goes on. Stop that one, or give this one an archive of its own; \
+         after a crash, wait until then"
     );
     first.renew(noon + ttl / 2).await.unwrap();
     assert!(matches!(acquire("second", noon + ttl).await, Err(LeaseError::Held { .. })));
