@@ -37,6 +37,9 @@ use crate::{
 /// One wake-up says as much as ten: what changed is in the store.
 pub const MAILBOX: usize = 1;
 
+/// How long to wait for entries to be gone through after another selection was made.
+const UNREADY: Duration = Duration::from_millis(100);
+
 /// How long to wait after a publication failed.
 const AWAY: Duration = Duration::from_secs(10);
 
@@ -142,6 +145,14 @@ async fn run(parts: Parts, bell: Arc<Notify>, stage: watch::Sender<Stage>) {
         let now = parts.clock.now();
         let due = editor.due().await.is_some_and(|by| by <= now);
         if due || closing || next_round <= now {
+            if !editor.is_ready().await {
+                if closing {
+                    stage.send_replace(Stage::Closed);
+                    return;
+                }
+                sleep(UNREADY).await;
+                continue;
+            }
             let hopeless = Arc::new(avatars.copy_new().await);
             match editor.publish(&hopeless).await {
                 Ok(()) if closing => {

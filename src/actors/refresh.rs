@@ -26,7 +26,7 @@ use crate::{
         message::Message,
         time::Timestamp,
     },
-    store::{LinkDue, LinksRefreshed, Store},
+    store::{LinkDue, LinksRefreshed, Store, StoreError},
 };
 
 /// One wake-up says as much as ten: what is due is in the store.
@@ -43,7 +43,13 @@ const UNANSWERED: Duration = Duration::from_secs(1);
 
 /// How long nothing is asked for in a channel that refused us: each refusal brings us nearer to being shut out
 /// altogether, and who gives the permission back should not wait long.
-const REFUSED: Duration = Duration::from_secs(30);
+const FORBIDDEN: Duration = Duration::from_secs(30);
+
+/// Links that live a day are due four hours before their end; nobody gains much by looking further than half of that.
+const SOON: Duration = Duration::from_hours(2);
+
+/// Discord's code for a channel that is no more.
+const UNKNOWN_CHANNEL: u64 = 10_003;
 
 /// How often the store is looked at though nobody rang.
 const LONGEST_SLEEP: Duration = Duration::from_secs(15);
@@ -87,11 +93,8 @@ impl Actor for Refresh {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let rounds = Rounds {
-            parts: self.parts.clone(),
-            batches_offered: true,
-            refused_until: HashMap::new(),
-        };
+        let rounds =
+            Rounds { parts: self.parts.clone(), batches_offered: true, closed: HashMap::new() };
         let (bell, closing, closed) =
             (Arc::clone(&self.bell), self.closing.clone(), self.closed.clone());
         ctx.spawn(
@@ -133,8 +136,9 @@ struct Rounds {
     parts: Parts,
     /// Whether Discord makes many links new in one call. Once it said no, it is not asked again in this life.
     batches_offered: bool,
-    /// Channels that refused us, and until when they are left alone.
-    refused_until: HashMap<ChannelId, Timestamp>,
+    /// Channels that we may not read, and until when they are not asked for again: each answer counts as a refusal,
+    /// and too many of those have Discord block the address.
+    closed: HashMap<ChannelId, Timestamp>,
 }
 
 impl Rounds {
@@ -170,7 +174,7 @@ impl Rounds {
     async fn round(&mut self) -> Result<usize, DiscordError> {
         let now = self.parts.clock.now();
         let store = self.parts.store.clone();
-        let due = tokio::task::spawn_blocking(move || store.links_due(now, ROUND)).await;
+        let due = tokio::task::spawn_blocking(move || full_batches(&store, now)).await;
         let due = due.expect("reading the store does not panic").unwrap_or_else(|error| {
             warn!(%error, "the links that are due can't be read");
             Vec::new()
@@ -181,7 +185,8 @@ impl Rounds {
             rest = if self.batches_offered {
                 self.batch(rest).await?
             } else {
-                self.pages(rest).await?
+                self.pages(rest).await?;
+                &[]
             };
         }
         Ok(count)
@@ -190,37 +195,33 @@ impl Rounds {
     /// Up to fifty links in one call; returns the ones that are left.
     async fn batch<'a>(&mut self, due: &'a [LinkDue]) -> Result<&'a [LinkDue], DiscordError> {
         let (batch, rest) = due.split_at(due.len().min(REFRESH_BATCH));
-        match self.refresh(batch).await {
-            Ok(refreshed) => {
-                debug!(links = refreshed.renewed.len(), "links made new");
-                self.parts.ledger.record([refreshed.into()]).await;
-                Ok(rest)
-            }
+        let links: Vec<Link> = batch.iter().map(|due| due.link.clone()).collect();
+        let pairs = match self.parts.discord.refresh_links(&links).await {
+            Ok(pairs) => pairs,
             Err(DiscordError::NotOffered) => {
                 info!("Discord does not make links new by the batch: reading messages instead");
                 self.batches_offered = false;
-                Ok(due)
+                return Ok(due);
             }
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn refresh(&mut self, batch: &[LinkDue]) -> Result<LinksRefreshed, DiscordError> {
-        let links: Vec<Link> = batch.iter().map(|due| due.link.clone()).collect();
-        let pairs = self.parts.discord.refresh_links(&links).await?;
+            Err(error) => return Err(error),
+        };
         let mut answers: HashMap<String, Link> = pairs
             .into_iter()
             .filter_map(|pair| Some((pair.original.reveal().to_owned(), pair.refreshed?)))
             .collect();
         let mut refreshed = LinksRefreshed::default();
+        let mut unanswered = Vec::new();
         for due in batch {
             match answers.remove(due.link.reveal()) {
                 Some(link) if self.is_newer(&link, due) => refreshed.renewed.push((due.key, link)),
-                // No answer, or the same link again: the message itself tells whether the file is still there.
-                _ => self.ask_for_message(due, &mut refreshed).await?,
+                _ => unanswered.push(due),
             }
         }
-        Ok(refreshed)
+        debug!(links = refreshed.renewed.len(), unanswered = unanswered.len(), "links made new");
+        self.parts.ledger.record([refreshed.into()]).await;
+        // No answer, or the same link again: the messages themselves tell whether the files are still there.
+        self.pages(unanswered).await?;
+        Ok(rest)
     }
 
     fn is_newer(&self, link: &Link, due: &LinkDue) -> bool {
@@ -237,11 +238,6 @@ impl Rounds {
         due: &LinkDue,
         refreshed: &mut LinksRefreshed,
     ) -> Result<(), DiscordError> {
-        let now = self.parts.clock.now();
-        if let Some(until) = self.refused_until.get(&due.channel).filter(|until| **until > now) {
-            refreshed.postponed.push((due.key, *until));
-            return Ok(());
-        }
         match self.parts.discord.message(due.channel, due.key.message).await {
             Ok(message) => {
                 self.take_from(&message, due, refreshed);
@@ -254,9 +250,7 @@ impl Rounds {
                 Ok(())
             }
             Err(DiscordError::Forbidden { code }) => {
-                warn!(channel = %due.channel, code, "links can't be made new where messages can't be read");
-                let until = now.after(REFUSED);
-                self.refused_until.insert(due.channel, until);
+                let until = self.close(due.channel, code);
                 refreshed.postponed.push((due.key, until));
                 Ok(())
             }
@@ -279,27 +273,49 @@ impl Rounds {
         }
     }
 
-    /// One page of messages around the first link that is due, which may serve others of its channel too.
-    async fn pages<'a>(&mut self, due: &'a [LinkDue]) -> Result<&'a [LinkDue], DiscordError> {
-        let mut by_channel: BTreeMap<ChannelId, BTreeMap<(MessageId, AttachmentId), &LinkDue>> =
-            BTreeMap::new();
+    /// Pages of messages, each from the first wanted one on, which may hold others of its channel too.
+    async fn pages<'a>(
+        &mut self,
+        due: impl IntoIterator<Item = &'a LinkDue>,
+    ) -> Result<(), DiscordError> {
+        let mut by_channel: BTreeMap<ChannelId, Wanted<'a>> = BTreeMap::new();
         for link in due {
             let key = (link.key.message, link.key.item);
             by_channel.entry(link.channel).or_default().insert(key, link);
         }
         for (channel, mut wanted) in by_channel {
             while let Some((&(message, _), _)) = wanted.first_key_value() {
-                self.page(channel, message, &mut wanted).await?;
+                let Some(until) = self.closed_until(channel) else {
+                    self.page(channel, message, &mut wanted).await?;
+                    continue;
+                };
+                let postponed = std::mem::take(&mut wanted).into_values();
+                let postponed = postponed.map(|due| (due.key, until)).collect();
+                let put_off = LinksRefreshed { postponed, ..LinksRefreshed::default() };
+                self.parts.ledger.record([put_off.into()]).await;
             }
         }
-        Ok(&[])
+        Ok(())
+    }
+
+    fn closed_until(&self, channel: ChannelId) -> Option<Timestamp> {
+        let now = self.parts.clock.now();
+        self.closed.get(&channel).copied().filter(|until| *until > now)
+    }
+
+    /// What holds for one message holds for its channel.
+    fn close(&mut self, channel: ChannelId, code: u64) -> Timestamp {
+        debug!(%channel, code, "links not made new: their channel can't be read");
+        let until = self.parts.clock.now().after(FORBIDDEN);
+        self.closed.insert(channel, until);
+        until
     }
 
     async fn page(
         &mut self,
         channel: ChannelId,
         first: MessageId,
-        wanted: &mut BTreeMap<(MessageId, AttachmentId), &LinkDue>,
+        wanted: &mut Wanted<'_>,
     ) -> Result<(), DiscordError> {
         // The wanted ones lie at and above the first, so the page begins just below it.
         let page =
@@ -317,7 +333,17 @@ impl Rounds {
                     }
                 }
             }
-            Err(DiscordError::Forbidden { .. } | DiscordError::NotFound { .. }) => {}
+            Err(DiscordError::Forbidden { code }) => {
+                self.close(channel, code);
+                return Ok(());
+            }
+            Err(DiscordError::NotFound { code: code @ UNKNOWN_CHANNEL }) => {
+                let why = format!("its channel is gone from Discord ({code})");
+                let vanished = std::mem::take(wanted).into_values();
+                refreshed.vanished.extend(vanished.map(|due| (due.key, why.clone())));
+            }
+            // The message itself tells better.
+            Err(DiscordError::NotFound { .. }) => {}
             Err(error) => return Err(error),
         }
         // The first was asked for; when it did not come, its message tells why.
@@ -328,4 +354,22 @@ impl Rounds {
         self.parts.ledger.record([refreshed.into()]).await;
         Ok(())
     }
+}
+
+/// Links of one channel, in the order of their messages.
+type Wanted<'a> = BTreeMap<(MessageId, AttachmentId), &'a LinkDue>;
+
+/// The links that are due, and so many of those that soon will be as have room in the same calls.
+///
+/// Without them, links of single posts would be due one by one for ever, each at the price of a call and of a
+/// publication.
+fn full_batches(store: &Store, now: Timestamp) -> Result<Vec<LinkDue>, StoreError> {
+    let due = store.links_due(now, ROUND)?;
+    let seats = due.len().next_multiple_of(REFRESH_BATCH);
+    if due.len() == seats {
+        return Ok(due);
+    }
+    let mut due = store.links_due(now.after(SOON), seats)?;
+    due.retain(|due| due.link.may_be_renewed_early(due.due, now));
+    Ok(due)
 }

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use futures_util::StreamExt;
 use sha2::Digest;
 use tokio::{fs::File, io::AsyncWriteExt, time::Instant};
-use tracing::error;
+use tracing::{error, info};
 
 use super::{download::bucket_failure, worker::Work};
 use crate::{
@@ -85,6 +85,9 @@ impl Work for Looker {
                 return Err(Failure::Permanent { why: "this is a file to copy".to_owned() });
             }
         };
+        if let Some(why) = &look.failure {
+            info!(file = %job.subject, why, "kept without a still");
+        }
         Ok(Looked { subject: job.subject, look }.into())
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     id::{AttachmentId, ChannelId, GuildId, MessageId, UserId},
-    link::Link,
+    link::{DYING, Link},
     message::Attachment,
     selection::{MediaKind, MediaMode, Policy},
     time::Timestamp,
@@ -206,6 +206,13 @@ impl Entry {
     pub fn is_shown(&self, policy: &Policy) -> bool {
         let arrived = policy.mode == MediaMode::Link || self.state != EntryState::Remote;
         arrived && self.is_wanted(policy)
+    }
+
+    /// Whether a publication of this moment lists it: the page shows it, and in link mode it can be opened.
+    pub fn is_published(&self, policy: &Policy, now: Timestamp) -> bool {
+        let gone = matches!(self.state, EntryState::Gone { .. });
+        let opens = !gone && !self.attachment.link.is_stale(now, DYING);
+        self.is_shown(policy) && (policy.mode == MediaMode::Copy || opens)
     }
 
     /// Takes over what a newer sight of the same file tells. A link is only replaced by one that lives longer.

@@ -12,6 +12,9 @@ use super::time::Timestamp;
 /// for the last moment.
 const AHEAD: Duration = Duration::from_hours(4);
 
+/// A link that dies sooner than this is not published any more: a publication takes a moment, and so does a reader.
+pub const DYING: Duration = Duration::from_secs(2);
+
 /// The address of a file, signed or not.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -46,6 +49,12 @@ impl Link {
     pub fn renew_at(&self, now: Timestamp) -> Option<Timestamp> {
         let expiry = self.expires_at()?;
         Some(expiry.before(AHEAD.min(expiry.since(now) / 2)))
+    }
+
+    /// Whether a link that is due later may go along with others that are due now: it has at most half as much life
+    /// again as it will have then, so that it costs little of it.
+    pub fn may_be_renewed_early(&self, due: Timestamp, now: Timestamp) -> bool {
+        self.expires_at().is_none_or(|expiry| due.since(now) <= expiry.since(due) / 2)
     }
 
     /// Whether a link is dead, or may be before its file has been read.
@@ -107,6 +116,16 @@ mod tests {
         assert_eq!(renew_at(100_000 - 86_400), Some(100_000 - 4 * 3_600));
         assert_eq!(renew_at(100_000 - 20), Some(100_000 - 10));
         assert_eq!(renew_at(100_001), Some(100_000));
+    }
+
+    #[test]
+    fn a_link_goes_along_when_it_costs_little_life() {
+        let day = Link::new(format!("https://cdn/a?ex={:x}", 86_400));
+        let (hours, due) = (|hours: i64| Timestamp::from_secs(hours * 3_600), 20);
+        for (now, goes_along) in [(17, false), (18, true), (20, true), (21, true), (25, true)] {
+            assert_eq!(day.may_be_renewed_early(hours(due), hours(now)), goes_along, "{now} h");
+        }
+        assert!(!day.may_be_renewed_early(hours(25), hours(24)), "put off though dead");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::domain::{
     entry::{Entry, EntryKey},
     id::ChannelId,
     job::Lane,
-    link::Link,
+    link::{DYING, Link},
     selection::MediaMode,
     time::Timestamp,
 };
@@ -60,6 +60,7 @@ impl LinksRefreshed {
             {
                 set_renewal(txn, *key, &mut entry, Some(*until))?;
                 ENTRIES.put(txn, key, &entry);
+                withdraw_in_time(txn, context, *key, &entry)?;
             }
         }
         Ok(())
@@ -91,6 +92,23 @@ fn renew(
         mark_changed(txn, key.root, key.message, by)?;
     }
     Ok(())
+}
+
+/// A link that can't be made new must leave the page while it lives.
+pub(super) fn withdraw_in_time(
+    txn: &mut Txn<'_>,
+    context: &Context,
+    key: EntryKey,
+    entry: &Entry,
+) -> Result<(), StoreError> {
+    match entry.attachment.link.expires_at() {
+        Some(expiry)
+            if context.policy.mode == MediaMode::Link && entry.is_shown(&context.policy) =>
+        {
+            mark_changed(txn, key.root, key.message, expiry.before(DYING).max(context.now))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Writes down when a link is to be made new, or that nothing needs it.

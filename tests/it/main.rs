@@ -19,3 +19,6 @@ mod doctor;
 mod bad_input;
 mod status;
 mod world;
+mod link_mode;
+mod memory;
+mod stills;

@@ -7,6 +7,7 @@ mod browse;
 mod browser;
 mod live;
 mod media;
+mod real;
 mod views;
 mod watch;
 

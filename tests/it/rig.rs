@@ -26,7 +26,7 @@ pub use self::{
     bower::{Bower, Size},
     judge::judge,
     process::{Ended, Plug, Process},
-    truth::Selected,
+    truth::{Selected, expected},
 };
 
 /// Long enough for a machine that runs everything else at once; only a failing test waits for it.

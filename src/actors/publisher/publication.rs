@@ -11,7 +11,7 @@ use std::{
 };
 
 use sha2::Digest;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use super::Parts;
 use crate::{
@@ -101,6 +101,17 @@ impl Editor {
         changed.ok()?.ok()?.into_iter().map(|(_, dirty)| dirty.by).min()
     }
 
+    /// Whether what is wanted was applied to every entry. Until then the months that were not gone through hold what
+    /// was wanted before, such as links that nobody kept alive, and the archive as it was is the better one.
+    pub(super) async fn is_ready(&self) -> bool {
+        let (store, policy) = (self.parts.store.clone(), Arc::clone(&self.parts.policy));
+        let swept = tokio::task::spawn_blocking(move || store.is_swept(&policy)).await;
+        swept.expect("reading the store does not panic").unwrap_or_else(|error| {
+            warn!(%error, "the catalogue can't be read");
+            false
+        })
+    }
+
     /// Publishes until nothing that changed is left. People whose picture is missing are published as they are, and
     /// again when it is there, unless it is hopeless.
     pub(super) async fn publish(
@@ -122,9 +133,11 @@ impl Editor {
             Arc::clone(&self.parts.policy),
             Arc::clone(&self.parts.selection),
         );
-        let prepared =
-            tokio::task::spawn_blocking(move || prepare(&store, &policy, &selection, &hopeless))
-                .await;
+        let now = self.parts.clock.now();
+        let prepared = tokio::task::spawn_blocking(move || {
+            prepare(&store, &policy, &selection, &hopeless, now)
+        })
+        .await;
         let issue = prepared.expect("preparing a publication does not panic")?;
         let more = issue.months.len() == MONTHS_AT_ONCE;
         self.parts.lease.assure().await?;
@@ -323,6 +336,7 @@ fn prepare(
     policy: &Policy,
     selection: &PlaceSelection,
     hopeless: &HashSet<UserId>,
+    now: Timestamp,
 ) -> Result<Issue, StoreError> {
     let all_places = store.places()?;
     let shown = shown_places(&all_places, selection);
@@ -340,7 +354,9 @@ fn prepare(
         let entries: Vec<MonthEntry> = store
             .month_entries(month)?
             .into_iter()
-            .filter(|entry| entry.entry.is_shown(policy) && shown.contains(&entry.post.channel))
+            .filter(|entry| {
+                entry.entry.is_published(policy, now) && shown.contains(&entry.post.channel)
+            })
             .collect();
         let made = shard::shards(month, &entries, name);
         let old = store.published_shards(month)?;

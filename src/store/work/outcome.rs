@@ -16,7 +16,7 @@ use crate::{
     },
     store::{
         Context, Store, StoreError, Tally,
-        links::set_renewal,
+        links::{set_renewal, withdraw_in_time},
         publication::mark_changed,
         table::Txn,
         tables::{CONTENTS, ENTRIES, JOBS, USES},
@@ -176,14 +176,15 @@ pub(in crate::store) fn lose(
     if entry.hidden_at.is_some() || entry.state != EntryState::Remote {
         set_renewal(txn, key, &mut entry, None)?;
         ENTRIES.put(txn, &key, &entry);
-        return Ok(());
+        return withdraw_in_time(txn, context, key, &entry);
     }
     entry.state = EntryState::Gone { at: context.now, why };
     count(txn, Tally::Gone, 1)?;
     let rank = rank_of(key, &entry, Lane::History);
     schedule(txn, context, key, &mut entry, rank, Sight::Known)?;
     ENTRIES.put(txn, &key, &entry);
-    mark_shown(txn, context, key, &entry)
+    mark_shown(txn, context, key, &entry)?;
+    withdraw_in_time(txn, context, key, &entry)
 }
 
 /// Has an entry published, where the page shows it.

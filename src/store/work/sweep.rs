@@ -2,9 +2,9 @@
 
 use super::need::{Sight, rank_of, schedule};
 use crate::{
-    domain::job::Lane,
+    domain::{job::Lane, selection::Policy},
     store::{
-        Context, StoreError,
+        Context, Store, StoreError,
         publication::mark_changed,
         table::Txn,
         tables::{ENTRIES, POLICY, PolicyRow},
@@ -43,4 +43,12 @@ pub(in crate::store) fn sweep(
     }
     POLICY.put(txn, &(), &PolicyRow { text, swept_to, swept });
     Ok(SweepDone(swept))
+}
+
+impl Store {
+    /// Whether every entry was gone through for what is wanted. A store that never heard of another wish needs none.
+    pub fn is_swept(&self, policy: &Policy) -> Result<bool, StoreError> {
+        let row = POLICY.get(&self.source(), &())?;
+        Ok(row.is_none_or(|row| row.swept && row.text == policy.describe()))
+    }
 }

@@ -289,6 +289,41 @@ fn in_link_mode_a_new_link_is_published_while_the_old_one_lives() {
 }
 
 #[test]
+fn in_link_mode_what_cannot_be_made_new_leaves_the_page_while_its_link_lives() {
+    let world = World::with(policy(MediaMode::Link, &[MediaKind::Video]));
+    let outcomes = [
+        LinksRefreshed { postponed: vec![(key(1, 1), at(3_600))], ..LinksRefreshed::default() },
+        LinksRefreshed { vanished: vec![(key(1, 1), "404".into())], ..LinksRefreshed::default() },
+    ];
+    let mut short = message(1, &[1]);
+    short.attachments[0].link = link(1, 20, "short");
+    world.see([short]);
+    world.wait(10);
+    for outcome in outcomes {
+        world.end_publication(world.begin_publication());
+        let is_listed =
+            |second| world.entry(key(1, 1)).is_published(&world.policy.borrow(), at(second));
+        assert!(is_listed(17) && !is_listed(18));
+        world.apply(outcome);
+        assert_eq!(world.store.changed_months().unwrap()[0].1.by, at(18));
+    }
+    let entry = world.entry(key(1, 1));
+    assert!(!entry.is_published(&world.policy.borrow(), at(11)), "there is nothing to open");
+    assert!(entry.is_published(&policy(MediaMode::Copy, &[MediaKind::Video]), at(11)));
+}
+
+#[test]
+fn another_wish_waits_for_the_entries_to_be_gone_through() {
+    let world = World::new();
+    world.see([message(1, &[1])]);
+    let other = policy(MediaMode::Link, &[MediaKind::Video]);
+    assert!(world.store.is_swept(&world.policy.borrow()).unwrap());
+    assert!(!world.store.is_swept(&other).unwrap());
+    world.choose(other);
+    assert!(world.store.is_swept(&world.policy.borrow()).unwrap());
+}
+
+#[test]
 fn a_link_that_lives_for_ever_is_never_renewed() {
     let world = World::with(policy(MediaMode::Link, &[MediaKind::Video]));
     let mut eternal = message(1, &[]);

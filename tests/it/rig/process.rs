@@ -17,6 +17,8 @@ use tokio::{
     time::timeout,
 };
 
+use super::until;
+
 /// Longer than any run of a test, shorter than the patience of who waits for the tests.
 const LONGEST_RUN: Duration = Duration::from_mins(15);
 
@@ -39,6 +41,7 @@ impl Log {
 pub struct Process {
     child: Child,
     plug: Plug,
+    said: Log,
     stdout: JoinHandle<String>,
     stderr: JoinHandle<String>,
 }
@@ -92,9 +95,20 @@ impl Process {
             .unwrap();
         let pid = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
         let plug = Plug(Arc::new(Mutex::new(pid)));
-        let stdout = tokio::spawn(collect(child.stdout.take().unwrap(), None));
-        let stderr = tokio::spawn(collect(child.stderr.take().unwrap(), Some(log.clone())));
-        Self { child, plug, stdout, stderr }
+        let said = Log::default();
+        let stdout = tokio::spawn(collect(child.stdout.take().unwrap(), said.clone()));
+        let stderr = tokio::spawn(collect(child.stderr.take().unwrap(), log.clone()));
+        Self { child, plug, said, stdout, stderr }
+    }
+
+    /// The number by which the system knows it.
+    pub fn id(&self) -> u32 {
+        self.child.id().expect("nobody waited for it yet")
+    }
+
+    /// The first line that it prints.
+    pub async fn first_line(&self) -> String {
+        until("it says something", async || self.said.0.lock().unwrap().first().cloned()).await
     }
 
     /// A hand on its plug.
@@ -145,15 +159,13 @@ impl Process {
     }
 }
 
-async fn collect(stream: impl AsyncRead + Unpin, log: Option<Log>) -> String {
+async fn collect(stream: impl AsyncRead + Unpin, log: Log) -> String {
     let mut all = String::new();
     let mut lines = BufReader::new(stream).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         all.push_str(&line);
         all.push('\n');
-        if let Some(log) = &log {
-            log.add(line);
-        }
+        log.add(line);
     }
     all
 }

@@ -6,7 +6,7 @@ use actix::spawn;
 use bowerbird::{
     actors::{
         alarm::{Alarm, Fatal},
-        publisher::{LEASE_LASTS, Page},
+        publisher::{Keeper, LEASE_LASTS, Page},
     },
     app::{Orders, Ports, Service, open},
     bucket::{Bucket, Faults, FlakyBucket, Holder, Lease, LeaseError, RetryBucket, RetryPolicy},
@@ -94,7 +94,7 @@ impl Life {
         if let Some(ports) = ports {
             let orders = orders(world);
             life.service = Some(life.run(async {
-                let service = Service::start(ports, orders);
+                let service = Service::start(ports, &orders);
                 spawn(bowerbird::app::sweep(service.ledger.clone()));
                 service
             }));
@@ -196,7 +196,7 @@ async fn open_ports(world: &World, life: &Life, clock: Clock) -> Ports {
     let spool = Spool::open(world.folder.path().join("spool"), SPOOL).await.unwrap();
     open::sweep(&spool, &store).await.unwrap();
     let gateway = Some(gateway);
-    let lease = lease.expect("nobody else wants this bucket");
+    let lease = Keeper::new(lease.expect("nobody else wants this bucket"), clock);
     Ports { discord, gateway, cdn, bucket, store, spool, thumbnailer, lease, clock }
 }
 
