@@ -188,7 +188,7 @@ impl Comparison<'_> {
 
 /// Where a file must lie.
 pub(super) fn media_path(file: &File) -> String {
-    format!("media/{}.{}", file.sha256(), file.sort.extension())
+    format!("media/{}.{}", file.sha256(), file.sort.told_by_bytes())
 }
 
 /// Objects whose bytes are not what their names say, and people who are not whom they should be.

@@ -43,6 +43,11 @@ impl Sort {
         }
     }
 
+    /// The extension that the bytes of a file of this sort call for, whatever it is called.
+    pub(super) fn told_by_bytes(self) -> &'static str {
+        if self == Self::Nothing { "bin" } else { self.extension() }
+    }
+
     /// What a file of this sort is called at its end.
     pub(super) fn extension(self) -> &'static str {
         match self {
