@@ -12,3 +12,5 @@ mod discord_gateway;
 mod discord_rest;
 mod rig;
 mod fetch;
+mod kill;
+mod downtime;

@@ -17,9 +17,6 @@ use tokio::{
     time::timeout,
 };
 
-/// Longer than any run of a test, shorter than the patience of who waits for the tests.
-const LONGEST_RUN: Duration = Duration::from_mins(15);
-
 /// The log of all processes of a rig.
 #[derive(Clone, Debug, Default)]
 pub struct Log(Arc<Mutex<Vec<String>>>);
@@ -39,6 +36,7 @@ impl Log {
 pub struct Process {
     child: Child,
     plug: Plug,
+    patience: Duration,
     stdout: JoinHandle<String>,
     stderr: JoinHandle<String>,
 }
@@ -78,6 +76,7 @@ impl Process {
         folder: &Path,
         arguments: &[A],
         log: &Log,
+        patience: Duration,
     ) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_bowerbird"))
             .args(arguments)
@@ -94,7 +93,7 @@ impl Process {
         let plug = Plug(Arc::new(Mutex::new(pid)));
         let stdout = tokio::spawn(collect(child.stdout.take().unwrap(), None));
         let stderr = tokio::spawn(collect(child.stderr.take().unwrap(), Some(log.clone())));
-        Self { child, plug, stdout, stderr }
+        Self { child, plug, patience, stdout, stderr }
     }
 
     /// A hand on its plug.
@@ -120,7 +119,7 @@ impl Process {
 
     /// Waits for the end.
     pub async fn ended(mut self) -> Ended {
-        let waited = timeout(LONGEST_RUN, self.child.wait()).await;
+        let waited = timeout(self.patience, self.child.wait()).await;
         let status = waited.expect("the command ends in time").unwrap();
         // Its number may be another's from now on.
         *self.plug.0.lock().unwrap() = None;
