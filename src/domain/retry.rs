@@ -5,6 +5,10 @@ use std::time::Duration;
 /// A file that failed this often is put aside: with the delays below that is after about two hours.
 pub const MAX_ATTEMPTS: u16 = 8;
 
+/// A job that was begun this often without an end is put aside: it may be what kills the process. Mostly it is not,
+/// and who is killed again and again for other reasons should not lose files over it.
+pub const MAX_BEGINNINGS: u16 = 25;
+
 /// The first pause: long enough for a hiccup to pass.
 const FIRST_DELAY: Duration = Duration::from_secs(5);
 

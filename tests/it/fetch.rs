@@ -3,7 +3,7 @@
 mod choices;
 mod limits;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use discord_sim::{NewAttachment, NewMessage, World};
 
@@ -26,11 +26,11 @@ async fn everything_ends_in_the_cloud_whatever_goes_wrong() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes minutes: `make soak` runs it"]
 async fn soak_fetch_a_year_of_a_server_into_both_buckets() {
-    let bower = Bower::new(Size::WHOLE);
-    fetch_all_of_it(Rig::over(&bower.world).options(bower.trouble()).start().await).await;
-    let bower = Bower::new(Size::WHOLE);
-    let cloud = Rig::over(&bower.world).options(bower.trouble()).in_the_cloud();
-    fetch_all_of_it(cloud.start().await).await;
+    let whole = |bower: &Bower| {
+        Rig::over(&bower.world).options(bower.trouble()).patience(Duration::from_mins(30))
+    };
+    fetch_all_of_it(whole(&Bower::new(Size::WHOLE)).start().await).await;
+    fetch_all_of_it(whole(&Bower::new(Size::WHOLE)).in_the_cloud().start().await).await;
 }
 
 async fn fetch_all_of_it(rig: Rig) {

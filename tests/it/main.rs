@@ -22,3 +22,5 @@ mod world;
 mod link_mode;
 mod memory;
 mod stills;
+mod kill;
+mod downtime;

@@ -50,6 +50,7 @@ pub struct Rig {
     settings: BTreeMap<&'static str, String>,
     folder: TempDir,
     log: Log,
+    patience: Duration,
 }
 
 /// What a rig is made of.
@@ -58,6 +59,7 @@ pub struct Builder {
     options: Options,
     cloud: bool,
     settings: BTreeMap<&'static str, String>,
+    patience: Duration,
 }
 
 impl Rig {
@@ -67,6 +69,7 @@ impl Rig {
             world: world.clone(),
             options: Options::default(),
             cloud: false,
+            patience: PATIENCE,
             settings: BTreeMap::from([
                 ("TOKEN", world.token()),
                 ("MEDIA_KINDS", "video,image,audio,file".to_owned()),
@@ -110,7 +113,7 @@ impl Rig {
     /// Starts a command.
     #[track_caller]
     pub fn spawn<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Process {
-        Process::spawn(&self.settings, self.folder.path(), arguments, &self.log)
+        Process::spawn(&self.settings, self.folder.path(), arguments, &self.log, self.patience)
     }
 
     /// Runs a command to its end.
@@ -204,6 +207,12 @@ impl Builder {
         self
     }
 
+    /// A command may take so long.
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
     /// Sets a variable.
     pub fn set(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.settings.insert(name, value.into());
@@ -212,7 +221,7 @@ impl Builder {
 
     /// Opens all doors.
     pub async fn start(self) -> Rig {
-        let Self { world, options, cloud, mut settings } = self;
+        let Self { world, options, cloud, mut settings, patience } = self;
         let discord = Sim::start(world, options).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let text = |path: PathBuf| path.to_str().unwrap().to_owned();
@@ -230,7 +239,7 @@ impl Builder {
             settings.insert("ARCHIVE_DIR", text(path.clone()));
             Bucket::Folder(path)
         };
-        Rig { discord, bucket, settings, folder, log: Log::default() }
+        Rig { discord, bucket, settings, folder, log: Log::default(), patience }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
         entry::{Content, Entry, EntryKey, Sha256},
         job::{Job, JobState, Queue, Rank, Subject},
         link::Link,
-        retry::MAX_ATTEMPTS,
+        retry::MAX_BEGINNINGS,
         selection::MediaKind,
         time::Timestamp,
     },
@@ -28,6 +28,14 @@ const CALLED_UP: usize = 256;
 /// How many jobs one claim may turn away, because their links are dead or because they kill their workers; after a
 /// long downtime that can be all of them.
 const TURNED_AWAY: usize = 256;
+
+/// A job that was begun so often without an end waits until nothing else is ready. Should it be what kills the
+/// process, the others are done before; should the process die for other reasons, again and again, then not always
+/// the same jobs are begun in vain, and put aside for it.
+const SUSPECT: u16 = 3;
+
+/// How many such jobs one claim looks past, so that a claim stays short.
+const LOOKED_PAST: usize = 64;
 
 /// Asks for work.
 #[derive(Clone, Debug)]
@@ -93,6 +101,7 @@ impl Claim {
     ) -> Result<Vec<Claimed>, StoreError> {
         self.call_up(txn, context)?;
         let mut claimed = Vec::new();
+        let mut suspects = Vec::new();
         let mut turned_away = 0;
         // Those in work stay in line until they end, so look past them.
         let mut passed: Option<(Queue, Rank, Subject)> = None;
@@ -117,6 +126,10 @@ impl Claim {
                 if self.busy.contains(&subject) {
                     continue;
                 }
+                if suspects.len() < LOOKED_PAST && is_suspect(txn, queue, subject)? {
+                    suspects.push(subject);
+                    continue;
+                }
                 match begin(txn, context, queue, subject)? {
                     Some(job) => claimed.push(job),
                     None => turned_away += 1,
@@ -126,6 +139,12 @@ impl Claim {
                 // The line ends here.
                 break;
             }
+        }
+        for subject in suspects {
+            if claimed.len() == self.limit {
+                break;
+            }
+            claimed.extend(begin(txn, context, self.queue, subject)?);
         }
         Ok(claimed)
     }
@@ -142,6 +161,10 @@ impl Claim {
     }
 }
 
+fn is_suspect(txn: &Txn<'_>, queue: Queue, subject: Subject) -> Result<bool, StoreError> {
+    Ok(JOBS.get(txn, &(queue, subject))?.is_some_and(|job| job.attempts >= SUSPECT))
+}
+
 /// Begins a job, or turns it away: then it is no longer in line.
 fn begin(
     txn: &mut Txn<'_>,
@@ -150,7 +173,7 @@ fn begin(
     subject: Subject,
 ) -> Result<Option<Claimed>, StoreError> {
     let Some(job) = JOBS.get(txn, &(queue, subject))? else { return Ok(None) };
-    if job.attempts >= MAX_ATTEMPTS {
+    if job.attempts >= MAX_BEGINNINGS {
         let why = format!("begun {} times, and never ended", job.attempts);
         park(txn, context, queue, subject, &job, why)?;
         return Ok(None);

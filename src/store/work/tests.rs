@@ -9,7 +9,7 @@ use crate::{
         id::AttachmentId,
         job::{Failure, Queue, Subject},
         message::Message,
-        retry::MAX_ATTEMPTS,
+        retry::{MAX_ATTEMPTS, MAX_BEGINNINGS},
         selection::{MediaKind, MediaMode},
     },
     store::{
@@ -95,12 +95,12 @@ fn a_line_of_dead_links_hides_nothing_behind_it() {
 fn a_job_that_kills_its_worker_is_put_aside_and_can_be_tried_again() {
     let world = World::new();
     world.see([message(1, &[1])]);
-    for _ in 0..MAX_ATTEMPTS {
+    for _ in 0..MAX_BEGINNINGS {
         assert_eq!(world.downloads(1), [key(1, 1)]);
     }
     assert!(world.downloads(1).is_empty());
     let parked = world.store.parked(9).unwrap();
-    assert_eq!(parked[0].why, "begun 8 times, and never ended");
+    assert_eq!(parked[0].why, "begun 25 times, and never ended");
     assert_eq!(world.store.next_link_due().unwrap(), None);
     world.end_publication(world.begin_publication());
     let hints = world.apply(Change::RetryParked);
@@ -108,6 +108,17 @@ fn a_job_that_kills_its_worker_is_put_aside_and_can_be_tried_again() {
     assert!(world.store.parked(9).unwrap().is_empty());
     assert_eq!(world.downloads(1), [key(1, 1)]);
     assert_eq!(attempts(&world, key(1, 1)), Some(1));
+}
+
+#[test]
+fn a_job_begun_in_vain_again_and_again_lets_the_others_go_first() {
+    let world = World::new();
+    world.see([message(1, &[1]), message(2, &[2])]);
+    for _ in 0..3 {
+        assert_eq!(world.downloads(1), [key(2, 2)], "the newest goes first");
+    }
+    assert_eq!(world.downloads(1), [key(1, 1)]);
+    assert_eq!(world.downloads(9), [key(1, 1), key(2, 2)], "nothing is left out");
 }
 
 #[test]

@@ -116,13 +116,7 @@ impl Bower {
         let mut faults = self.races();
         faults.extend(rest_faults());
         faults.extend(cdn_faults());
-        Options {
-            faults,
-            refresh: Refresh::Gaps,
-            // Files that have to be fetched again find their links dead.
-            link_lifetime: Duration::from_secs(4),
-            ..Self::calm()
-        }
+        Options { faults, refresh: Refresh::Gaps, ..Self::calm() }
     }
 
     /// What changes while it is looked at: permissions between two pages, threads between two listings.
@@ -193,5 +187,10 @@ fn cdn_faults() -> Vec<Rule> {
         Fault::Cloudflare(403, None),
     ];
     let turns = (3..).step_by(6);
-    turns.zip(faults).map(|(n, fault)| Rule::nth(Target::Cdn, n, fault)).collect()
+    let mut rules: Vec<_> =
+        turns.zip(faults).map(|(n, fault)| Rule::nth(Target::Cdn, n, fault)).collect();
+    // A day passes, and every link that was given before is dead.
+    let day = Duration::from_hours(25);
+    rules.push(Rule::act_at(Target::Cdn, 90, move |world| world.clock().advance(day)));
+    rules
 }

@@ -19,9 +19,6 @@ use tokio::{
 
 use super::until;
 
-/// Longer than any run of a test, shorter than the patience of who waits for the tests.
-const LONGEST_RUN: Duration = Duration::from_mins(15);
-
 /// The log of all processes of a rig.
 #[derive(Clone, Debug, Default)]
 pub struct Log(Arc<Mutex<Vec<String>>>);
@@ -42,6 +39,7 @@ pub struct Process {
     child: Child,
     plug: Plug,
     said: Log,
+    patience: Duration,
     stdout: JoinHandle<String>,
     stderr: JoinHandle<String>,
 }
@@ -81,6 +79,7 @@ impl Process {
         folder: &Path,
         arguments: &[A],
         log: &Log,
+        patience: Duration,
     ) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_bowerbird"))
             .args(arguments)
@@ -98,7 +97,7 @@ impl Process {
         let said = Log::default();
         let stdout = tokio::spawn(collect(child.stdout.take().unwrap(), said.clone()));
         let stderr = tokio::spawn(collect(child.stderr.take().unwrap(), log.clone()));
-        Self { child, plug, said, stdout, stderr }
+        Self { child, plug, said, patience, stdout, stderr }
     }
 
     /// The number by which the system knows it.
@@ -134,7 +133,7 @@ impl Process {
 
     /// Waits for the end.
     pub async fn ended(mut self) -> Ended {
-        let waited = timeout(LONGEST_RUN, self.child.wait()).await;
+        let waited = timeout(self.patience, self.child.wait()).await;
         let status = waited.expect("the command ends in time").unwrap();
         // Its number may be another's from now on.
         *self.plug.0.lock().unwrap() = None;
