@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Nothing else does its work then: all is copied, all links live, all is published.
+/// Waits until the page is one of this mode and shows what it should.
 async fn until_shown(rig: &Rig, media: &str, shown: impl Fn(&Archive) -> bool) -> Archive {
     rig.until_published(&format!("the archive is one of {media}"), |archive| {
         archive.manifest["media"] == media && shown(archive)
