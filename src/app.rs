@@ -28,7 +28,7 @@ use crate::{
         publisher::{self, Keeper, Page, Publisher},
         refresh::{self, Refresh},
         supervisor::Supervisor,
-        thumbnail::Looker,
+        thumbnail::{Eyes, Looker},
         worker::{self, Work, Worker},
     },
     bucket::Bucket,
@@ -193,6 +193,7 @@ impl Service {
                 thumbnailer: Arc::clone(&ports.thumbnailer),
                 bucket: Arc::clone(&ports.bucket),
                 spool: ports.spool.clone(),
+                eyes: Eyes::default(),
             },
             orders.thumbnails,
         )));

@@ -117,7 +117,7 @@ impl Spool {
         file.flush().await?;
         // The bucket may take the file over as it is, and then it must be on the disk.
         file.sync_data().await?;
-        let path = self.arrive(arriving, seen.sha256, room).await?;
+        let path = self.arrive(arriving, seen.sha256, Some(room)).await?;
         let Seen { sha256, crc32c, size, head } = seen;
         Ok(Spooled { path, sha256, crc32c, size, head })
     }
@@ -133,12 +133,14 @@ impl Spool {
         &self,
         mut arriving: Arriving,
         sha256: Sha256,
-        room: Room,
+        room: Option<Room>,
     ) -> io::Result<PathBuf> {
         let path = self.path(sha256);
         fs::rename(&arriving.path, &path).await?;
         arriving.arrived = true;
-        self.hold(sha256, room);
+        if let Some(room) = room {
+            self.hold(sha256, room);
+        }
         Ok(path)
     }
 

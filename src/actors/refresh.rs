@@ -41,8 +41,9 @@ const AWAY: Duration = Duration::from_secs(15);
 /// How long a link waits that got no answer though others did, before its message is asked for.
 const UNANSWERED: Duration = Duration::from_secs(1);
 
-/// How long links wait whose channel we may not read: somebody has to change its permissions first.
-const FORBIDDEN: Duration = Duration::from_hours(1);
+/// How long nothing is asked for in a channel that refused us: each refusal brings us nearer to being shut out
+/// altogether, and who gives the permission back should not wait long.
+const FORBIDDEN: Duration = Duration::from_secs(30);
 
 /// Links that live a day are due four hours before their end; nobody gains much by looking further than half of that.
 const SOON: Duration = Duration::from_hours(2);

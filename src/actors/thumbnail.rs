@@ -2,12 +2,16 @@
 //!
 //! A crash loses one look. What can't be read has no still, and is kept all the same.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use futures_util::StreamExt;
 use sha2::Digest;
-use tokio::{fs::File, io::AsyncWriteExt};
+use tokio::{fs::File, io::AsyncWriteExt, time::Instant};
 use tracing::{error, info};
 
 use super::{download::bucket_failure, worker::Work};
@@ -35,6 +39,28 @@ pub struct Looker {
     pub bucket: Arc<dyn Bucket>,
     /// Where files are that just arrived.
     pub spool: Spool,
+    /// Whether there is anything to look with.
+    pub eyes: Eyes,
+}
+
+/// Until when nobody needs to try, because ffmpeg was not there a moment ago.
+#[derive(Clone, Debug, Default)]
+pub struct Eyes(Arc<Mutex<Option<Instant>>>);
+
+impl Eyes {
+    /// How much longer nobody needs to try.
+    fn closed_for(&self) -> Option<Duration> {
+        let until = (*self.until())?;
+        until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+    }
+
+    fn close(&self) {
+        *self.until() = Some(Instant::now() + AWAY);
+    }
+
+    fn until(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.lock().expect("no holder of this lock panics")
+    }
 }
 
 #[async_trait]
@@ -42,6 +68,12 @@ impl Work for Looker {
     const QUEUE: Queue = Queue::Thumbnail;
 
     async fn perform(&self, job: &Claimed) -> Result<Change, Failure> {
+        if let Some(delay) = self.eyes.closed_for() {
+            return Err(Failure::Postponed {
+                delay,
+                why: "there is no ffmpeg to look with".to_owned(),
+            });
+        }
         let look = match &job.task {
             Task::LookAtContent { sha256, content, kind } => {
                 self.look_at_content(*sha256, content, *kind).await?
@@ -72,10 +104,9 @@ impl Looker {
             None => self.fetch_back(sha256, content).await?,
         };
         let look = self.look(&Source::File(path), kind).await;
-        if !matches!(look, Err(Failure::Postponed { .. })) {
-            // We were its last reader. What can't be removed is swept at the next start.
-            self.spool.remove(sha256).await.ok();
-        }
+        // We were its last reader. Should it be looked at again, it comes from the bucket: whatever keeps us from looking
+        // must not keep others from arriving. What can't be removed is swept at the next start.
+        self.spool.remove(sha256).await.ok();
         look
     }
 
@@ -98,7 +129,13 @@ impl Looker {
             Err(error) if error.is_permanent() => {
                 Ok(entry::Look { failure: Some(error.to_string()), ..entry::Look::default() })
             }
-            Err(error) => Err(failure(&error)),
+            Err(error) => {
+                if matches!(error, ThumbnailError::Missing { .. } | ThumbnailError::Lacking { .. })
+                {
+                    self.eyes.close();
+                }
+                Err(failure(&error))
+            }
         }
     }
 
@@ -113,16 +150,16 @@ impl Looker {
         }
     }
 
-    /// Reads a file back from the bucket, when a crash came between its copy and its look.
+    /// Reads a file back from the bucket, when a crash came between its copy and its look. It waits for no room in the
+    /// spool: what fills it may be waiting for us.
     async fn fetch_back(&self, sha256: Sha256, content: &Content) -> Result<PathBuf, Failure> {
         let key = ObjectKey::new(content.object.clone())
             .map_err(|error| Failure::Permanent { why: error.to_string() })?;
         let object = self.bucket.get(&key, None).await.map_err(|error| bucket_failure(&error))?;
-        let room = self.spool.room_for(content.size).await;
         let arriving = self.spool.arriving();
         let written = write(object, arriving.path()).await;
         written.map_err(|why| Failure::Retryable { why })?;
-        let arrived = self.spool.arrive(arriving, sha256, room).await;
+        let arrived = self.spool.arrive(arriving, sha256, None).await;
         arrived.map_err(|error| Failure::Postponed { delay: AWAY, why: error.to_string() })
     }
 }

@@ -213,9 +213,7 @@ fn covered(
     let Place { id, guild, ref name, kind, access, .. } = row.place;
     let born = id.as_message();
     let extent = row.coverage.extent(wanted_from, born, EXTRACTOR);
-    let parent = row.place.parent.and_then(|id| by_id.get(&id));
-    let above = parent.and_then(|parent| parent.place.parent).and_then(|id| by_id.get(&id));
-    let ancestors: Vec<&Place> = parent.into_iter().chain(above).map(|row| &row.place).collect();
+    let ancestors = row.place.ancestors(|id| by_id.get(&id).map(|row| &row.place));
     let omitted = selection.and_then(|selection| selection.omits(&row.place, &ancestors));
     let (state, not_read) = match (omitted, access.missing()) {
         (Some(omission), _) => (Standing::LeftOut, Some(omission.to_string())),

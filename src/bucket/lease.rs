@@ -144,17 +144,37 @@ impl Lease {
 
     /// Extends the lease; [`LeaseError::Lost`] means that writing must stop now.
     pub async fn renew(&mut self, now: OffsetDateTime) -> Result<(), LeaseError> {
+        match self.extend(now).await {
+            Err(LeaseError::Bucket(BucketError::PreconditionFailed { .. })) => {
+                // A renewal whose answer was lost left another generation of what is still ours.
+                match read(self.bucket.as_ref()).await? {
+                    Some((claim, generation)) if self.is_ours(&claim) => {
+                        self.generation = generation;
+                        self.extend(now).await.map_err(|error| match error {
+                            LeaseError::Bucket(BucketError::PreconditionFailed { .. }) => {
+                                LeaseError::Lost
+                            }
+                            other => other,
+                        })
+                    }
+                    _ => Err(LeaseError::Lost),
+                }
+            }
+            result => result,
+        }
+    }
+
+    async fn extend(&mut self, now: OffsetDateTime) -> Result<(), LeaseError> {
         let claim = Claim { expires: now + self.ttl, ..self.claim.clone() };
         let when = Precondition::Generation(self.generation);
-        match write(self.bucket.as_ref(), &claim, when).await {
-            Ok(generation) => {
-                self.claim = claim;
-                self.generation = generation;
-                Ok(())
-            }
-            Err(BucketError::PreconditionFailed { .. }) => Err(LeaseError::Lost),
-            Err(error) => Err(error.into()),
-        }
+        self.generation = write(self.bucket.as_ref(), &claim, when).await?;
+        self.claim = claim;
+        Ok(())
+    }
+
+    /// Whether a claim is one that we made, in this very life.
+    fn is_ours(&self, claim: &Claim) -> bool {
+        claim.holder == self.claim.holder && claim.acquired == self.claim.acquired
     }
 
     /// Whether nobody else can have it yet.
@@ -224,7 +244,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::bucket::MemoryBucket;
+    use crate::bucket::{Faults, FlakyBucket, MemoryBucket};
 
     const NOON: OffsetDateTime = datetime!(2026-03-01 12:00 UTC);
     const TTL: Duration = Duration::from_mins(1);
@@ -271,6 +291,24 @@ mod tests {
         );
         lease.release().await.unwrap();
         assert!(bucket.objects().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_renewal_whose_answer_was_lost_loses_no_lease() {
+        let memory = MemoryBucket::new();
+        let flaky = FlakyBucket::new(Arc::new(memory), Faults::default(), 1);
+        let bucket: Arc<dyn Bucket> = Arc::new(flaky.clone());
+        let mut lease = Lease::acquire(bucket.clone(), holder("us"), NOON, TTL).await.unwrap();
+        flaky.set_faults(Faults { answer_lost: 1.0, ..Faults::default() });
+        let later = |seconds| NOON + Duration::from_secs(seconds);
+        assert!(matches!(lease.renew(later(20)).await, Err(LeaseError::Bucket(_))));
+        flaky.set_faults(Faults::default());
+        lease.renew(later(40)).await.unwrap();
+        assert!(lease.is_valid(later(99)));
+        // Another's is not ours, however alike.
+        let next = Lease::acquire(bucket, holder("them"), later(101), TTL).await.unwrap();
+        assert!(matches!(lease.renew(later(102)).await, Err(LeaseError::Lost)));
+        drop(next);
     }
 
     #[tokio::test]

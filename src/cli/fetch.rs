@@ -168,13 +168,7 @@ async fn foretell(
         for place in
             survey.channels.iter().chain(&threads).filter(|place| place.kind.holds_messages())
         {
-            let above: Vec<_> = survey
-                .channels
-                .iter()
-                .filter(|channel| {
-                    Some(channel.id) == place.parent || is_above(channel, place, &survey.channels)
-                })
-                .collect();
+            let above = place.ancestors(|id| survey.find(id));
             let plan = match (selection.omits(place, &above), place.access.missing()) {
                 (Some(omission), _) => format!("left out: {omission}"),
                 (None, Some(missing)) => {
@@ -201,17 +195,6 @@ async fn foretell(
         indicatif::HumanBytes(waiting.download_bytes)
     ))?;
     say("Archived threads are listed when history is read. Nothing was changed.\n")
-}
-
-/// Whether a channel is the category of a thread's channel.
-fn is_above(
-    category: &crate::domain::place::Place,
-    thread: &crate::domain::place::Place,
-    channels: &[crate::domain::place::Place],
-) -> bool {
-    channels
-        .iter()
-        .any(|channel| Some(channel.id) == thread.parent && channel.parent == Some(category.id))
 }
 
 fn unfinished(state: &Path) -> PathBuf {

@@ -151,6 +151,13 @@ impl Place {
     pub fn root(&self) -> ChannelId {
         if self.kind.is_thread() { self.parent.unwrap_or(self.id) } else { self.id }
     }
+
+    /// The places above it: the channel above a thread, and the category above that.
+    pub fn ancestors<'a>(&self, find: impl Fn(ChannelId) -> Option<&'a Self>) -> Vec<&'a Self> {
+        let parent = self.parent.and_then(&find);
+        let grandparent = parent.and_then(|parent| parent.parent).and_then(&find);
+        parent.into_iter().chain(grandparent).collect()
+    }
 }
 
 /// A server.
@@ -173,6 +180,13 @@ pub struct Survey {
     pub channels: Vec<Place>,
     /// When Discord answered, by its own clock.
     pub answered_at: Timestamp,
+}
+
+impl Survey {
+    /// A channel or category of the server.
+    pub fn find(&self, id: ChannelId) -> Option<&Place> {
+        self.channels.iter().find(|place| place.id == id)
+    }
 }
 
 /// Which archived threads are listed.

@@ -17,6 +17,16 @@ pub struct MemoryKv {
 struct State {
     visible: BTreeMap<Vec<u8>, Vec<u8>>,
     durable: BTreeMap<Vec<u8>, Vec<u8>>,
+    unflushed: Vec<Writes>,
+}
+
+fn write(rows: &mut BTreeMap<Vec<u8>, Vec<u8>>, writes: &Writes) {
+    for (key, value) in writes {
+        match value {
+            Some(value) => rows.insert(key.clone(), value.clone()),
+            None => rows.remove(key),
+        };
+    }
 }
 
 impl MemoryKv {
@@ -24,6 +34,7 @@ impl MemoryKv {
     pub fn crash(&self) {
         let mut state = self.state();
         state.visible = state.durable.clone();
+        state.unflushed.clear();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -48,18 +59,16 @@ impl Kv for MemoryKv {
 
     fn commit(&self, writes: &Writes) -> Result<(), KvError> {
         let mut state = self.state();
-        for (key, value) in writes {
-            match value {
-                Some(value) => state.visible.insert(key.clone(), value.clone()),
-                None => state.visible.remove(key),
-            };
-        }
+        write(&mut state.visible, writes);
+        state.unflushed.push(writes.clone());
         Ok(())
     }
 
     fn flush(&self) -> Result<(), KvError> {
-        let mut state = self.state();
-        state.durable = state.visible.clone();
+        let State { durable, unflushed, .. } = &mut *self.state();
+        for writes in unflushed.drain(..) {
+            write(durable, &writes);
+        }
         Ok(())
     }
 

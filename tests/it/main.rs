@@ -18,6 +18,7 @@ mod fetch;
 mod doctor;
 mod bad_input;
 mod status;
+mod world;
 mod link_mode;
 mod memory;
 mod stills;

@@ -19,7 +19,7 @@ use tracing::{debug, warn};
 use super::{
     progress::Progress,
     reader::{Outcome, Reader},
-    scout::{Scout, ancestors},
+    scout::Scout,
 };
 use crate::{
     actors::alarm::Alarm,
@@ -143,6 +143,8 @@ struct Atlas {
     /// With what the step is to confirm, so that it is not forgotten when the step fails.
     in_flight: HashMap<ChannelId, Option<Unconfirmed>>,
     resting: BTreeSet<(Instant, ChannelId)>,
+    /// Those of them that hold nothing that is wanted, for all that can be told so far.
+    settling: BTreeSet<ChannelId>,
     to_visit: BTreeMap<GuildId, Instant>,
     visiting: BTreeSet<GuildId>,
     visited: BTreeSet<GuildId>,
@@ -241,6 +243,7 @@ impl Crawl {
         let now = Instant::now();
         while let Some(&(until, place)) = atlas.resting.first().filter(|(until, _)| *until <= now) {
             atlas.resting.remove(&(until, place));
+            atlas.settling.remove(&place);
             self.consider(atlas, place);
         }
     }
@@ -282,6 +285,7 @@ impl Crawl {
                         self.consider(atlas, place);
                     }
                     Outcome::TooFresh => {
+                        atlas.settling.insert(place);
                         atlas.resting.insert((Instant::now() + REST, place));
                     }
                     Outcome::Refused => look_again(atlas, place),
@@ -365,11 +369,11 @@ impl Crawl {
 
     fn step(&self, atlas: &Atlas, place: ChannelId) -> Option<(PlaceRow, Step, Span)> {
         let row = atlas.places.get(&place)?;
-        let find = |id| atlas.places.get(&id);
+        let find = |id| atlas.places.get(&id).map(|row| &row.place);
         let readable = row.place.kind.holds_messages()
             && row.place.access == Access::Readable
             && row.missing_since.is_none()
-            && self.selection.omits(&row.place, &ancestors(&row.place, find)).is_none();
+            && self.selection.omits(&row.place, &row.place.ancestors(find)).is_none();
         let wanted = self.wanted_of(atlas, row)?;
         let waiting = atlas.unconfirmed.get(&place);
         let due = waiting.is_some_and(|waiting| {
@@ -410,7 +414,7 @@ impl Crawl {
         let idle = looked
             && atlas.in_flight.is_empty()
             && atlas.queued.is_empty()
-            && atlas.resting.is_empty()
+            && atlas.resting.iter().all(|(_, place)| atlas.settling.contains(place))
             && atlas.visiting.is_empty()
             && atlas.doubtful.is_empty();
         let of = |row: &PlaceRow| self.share_read(atlas, row);
@@ -429,8 +433,8 @@ impl Crawl {
     /// How much of a place was read, in time, and how much there is.
     fn share_read(&self, atlas: &Atlas, row: &PlaceRow) -> Option<(Duration, Duration)> {
         let readable = row.place.kind.holds_messages() && row.place.access == Access::Readable;
-        let find = |id| atlas.places.get(&id);
-        let selected = self.selection.omits(&row.place, &ancestors(&row.place, find)).is_none();
+        let find = |id| atlas.places.get(&id).map(|row| &row.place);
+        let selected = self.selection.omits(&row.place, &row.place.ancestors(find)).is_none();
         let wanted = self.wanted_of(atlas, row)?;
         let newest = row.coverage.top().or(row.place.last_message)?;
         // Nothing in a place is older than itself, but for the message that began a thread.

@@ -17,7 +17,7 @@ use crate::{
         selection::PlaceSelection,
         time::Timestamp,
     },
-    store::{Change, HistoryWanted, PlaceRow, PlaceSeen, Store, Surveyed, ThreadsListed},
+    store::{Change, HistoryWanted, PlaceSeen, Store, Surveyed, ThreadsListed},
 };
 
 /// Archive times are not unique, and change when a thread is opened again: listings overlap by this much.
@@ -138,16 +138,6 @@ impl Scout {
 fn next_page(before: Option<Timestamp>, oldest: Timestamp) -> Option<Timestamp> {
     let overlapping = oldest.after(Duration::from_millis(1));
     [overlapping, oldest].into_iter().find(|next| before.is_none_or(|before| *next < before))
-}
-
-/// The places above one: the channel above a thread, and the category above that.
-pub(super) fn ancestors<'a>(
-    place: &Place,
-    find: impl Fn(ChannelId) -> Option<&'a PlaceRow>,
-) -> Vec<&'a Place> {
-    let parent = place.parent.and_then(&find).map(|row| &row.place);
-    let grandparent = parent.and_then(|parent| parent.parent).and_then(&find).map(|row| &row.place);
-    parent.into_iter().chain(grandparent).collect()
 }
 
 #[cfg(test)]

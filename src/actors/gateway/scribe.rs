@@ -197,8 +197,10 @@ impl Desk {
             return false;
         };
         let parent = place.parent.and_then(|parent| self.place(parent));
-        let above = parent.as_ref().and_then(|parent| parent.parent).and_then(|id| self.place(id));
-        let ancestors: Vec<&Place> = parent.iter().chain(&above).collect();
+        let category =
+            parent.as_ref().and_then(|parent| parent.parent).and_then(|id| self.place(id));
+        let above = [parent, category];
+        let ancestors = place.ancestors(|id| above.iter().flatten().find(|place| place.id == id));
         self.selection.omits(&place, &ancestors).is_none()
     }
 

@@ -31,10 +31,14 @@ impl Keeper {
         Self { lease: Arc::new(Mutex::new(Some(lease))), clock }
     }
 
-    /// Renews it for ever. Losing it ends the process: somebody else writes now.
+    /// Renews it until it is given back. Losing it ends the process: somebody else writes now.
     pub(super) async fn keep(self, alarm: Alarm) {
         loop {
             sleep(RENEW_EVERY).await;
+            if self.lease.lock().await.is_none() {
+                // Given back: the process ends in order.
+                return;
+            }
             match self.renew().await {
                 Ok(()) => debug!("lease renewed"),
                 Err(error @ (LeaseError::Lost | LeaseError::Held { .. })) => {

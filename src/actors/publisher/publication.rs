@@ -18,7 +18,7 @@ use crate::{
     bucket::{Body, BucketError, Generation, LeaseError, ObjectKey, Precondition},
     domain::{
         id::{ChannelId, UserId},
-        place::PlaceKind,
+        place::{Place, PlaceKind},
         selection::{PlaceSelection, Policy},
         text::Mention,
         time::Timestamp,
@@ -435,13 +435,9 @@ fn current_shards(
 
 /// The places whose entries, names and coverage everybody may see.
 fn shown_places(places: &[PlaceRow], selection: &PlaceSelection) -> HashSet<ChannelId> {
-    let by_id: HashMap<ChannelId, &PlaceRow> =
-        places.iter().map(|row| (row.place.id, row)).collect();
-    let ancestors = |row: &PlaceRow| {
-        let parent = row.place.parent.and_then(|id| by_id.get(&id));
-        let above = parent.and_then(|parent| parent.place.parent).and_then(|id| by_id.get(&id));
-        parent.into_iter().chain(above).map(|row| &row.place).collect::<Vec<_>>()
-    };
+    let by_id: HashMap<ChannelId, &Place> =
+        places.iter().map(|row| (row.place.id, &row.place)).collect();
+    let ancestors = |row: &PlaceRow| row.place.ancestors(|id| by_id.get(&id).copied());
     let selected =
         places.iter().filter(|row| selection.omits(&row.place, &ancestors(row)).is_none());
     let mut shown: HashSet<_> = selected

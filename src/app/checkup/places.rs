@@ -21,7 +21,7 @@ pub(super) fn check(
     let mut omitted: Vec<(Omission, Vec<&Place>)> = Vec::new();
     let mut unlisted = Vec::new();
     for channel in survey.channels.iter().filter(|channel| is_of_interest(channel)) {
-        if let Some(omission) = selection.omits(channel, &above(channel, survey)) {
+        if let Some(omission) = selection.omits(channel, &channel.ancestors(|id| survey.find(id))) {
             match omitted.iter_mut().find(|(other, _)| *other == omission) {
                 Some((_, channels)) => channels.push(channel),
                 None => omitted.push((omission, vec![channel])),
@@ -78,7 +78,7 @@ pub(super) fn readable(
     let channels = survey.channels.iter().filter(|channel| {
         channel.kind.holds_messages()
             && channel.access == Access::Readable
-            && selection.omits(channel, &above(channel, survey)).is_none()
+            && selection.omits(channel, &channel.ancestors(|id| survey.find(id))).is_none()
     });
     channels.chain(readable_threads(survey, threads, selection)).cloned().collect()
 }
@@ -90,19 +90,12 @@ fn readable_threads<'a>(
 ) -> impl Iterator<Item = &'a Place> {
     threads.iter().filter(|thread| {
         thread.access == Access::Readable
-            && selection.omits(thread, &above(thread, survey)).is_none()
+            && selection.omits(thread, &thread.ancestors(|id| survey.find(id))).is_none()
     })
 }
 
 fn is_of_interest(channel: &Place) -> bool {
     channel.kind.holds_messages() || channel.kind.holds_threads()
-}
-
-fn above<'a>(place: &Place, survey: &'a Survey) -> Vec<&'a Place> {
-    let find = |id| survey.channels.iter().find(|channel| Some(channel.id) == id);
-    let parent = find(place.parent);
-    let grandparent = parent.and_then(|parent| find(parent.parent));
-    parent.into_iter().chain(grandparent).collect()
 }
 
 fn names(channels: &[&Place]) -> String {

@@ -1,0 +1,281 @@
+//! Whether an archive is what Discord held. Expected values come from the truth alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bowerbird::{
+    bucket::ObjectKey,
+    domain::{
+        coverage::EXTRACTOR,
+        id::{AttachmentId, ChannelId, MessageId},
+        place::Access,
+        selection::MediaMode,
+        time::Timestamp,
+    },
+    store::{Month, Store},
+};
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::{
+    archive::Archive,
+    cdn::{picture_of, still_path},
+    file::{File, Sort},
+    truth::{Channel, GUILD, Post, State, Version, name_of},
+};
+
+/// What an archive is compared with.
+pub(super) struct Comparison<'a> {
+    pub(super) truth: &'a State,
+    pub(super) archive: &'a Archive,
+    pub(super) mode: MediaMode,
+    pub(super) wanted: &'a [Sort],
+    /// The first message that must be there.
+    pub(super) from: MessageId,
+}
+
+impl Comparison<'_> {
+    /// Everything that is missing, wrong, or too much.
+    pub(super) fn differences(&self) -> Vec<String> {
+        let mut differences = Vec::new();
+        let mut explained = BTreeSet::new();
+        let mut by_message: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
+        for entry in self.archive.entries.values() {
+            by_message.entry(entry["Discord_id"].as_str().unwrap_or("?")).or_default().push(entry);
+        }
+        for channel in self.truth.channels.values() {
+            for (id, post) in &channel.posts {
+                let key = id.to_string();
+                let found = by_message.get(&*key).cloned().unwrap_or_default();
+                explained.insert(key);
+                if let Err(why) = self.judge(channel, *id, post, &found) {
+                    differences.push(format!("message {id} in {}: {why}", channel.place.name));
+                }
+            }
+        }
+        let unknown = by_message.keys().filter(|id| !explained.contains(**id));
+        differences.extend(unknown.map(|id| format!("nobody ever posted {id}")));
+        differences
+    }
+
+    fn judge(
+        &self,
+        channel: &Channel,
+        id: MessageId,
+        post: &Post,
+        found: &[&Value],
+    ) -> Result<(), String> {
+        let heard = |hearing| self.truth.is_heard(hearing);
+        if post.deleted.as_ref().is_some_and(heard) {
+            return match found {
+                [] => Ok(()),
+                _ => Err("it was deleted, and is there".to_owned()),
+            };
+        }
+        let required =
+            id >= self.from && post.deleted.is_none() && channel.place.access == Access::Readable;
+        if !required && found.is_empty() {
+            return Ok(());
+        }
+        // What was edited while nobody could hear of it may be shown as it was.
+        let certain = post.versions.iter().rposition(|version| heard(&version.hearing));
+        let possible = &post.versions[certain.unwrap_or(0)..];
+        let mut why = String::new();
+        for version in possible.iter().rev() {
+            match self.matches(channel, id, post, version, found) {
+                Ok(()) => return Ok(()),
+                Err(this) if why.is_empty() => why = this,
+                Err(_) => {}
+            }
+        }
+        Err(why)
+    }
+
+    fn matches(
+        &self,
+        channel: &Channel,
+        id: MessageId,
+        post: &Post,
+        version: &Version,
+        found: &[&Value],
+    ) -> Result<(), String> {
+        let wanted = |file: &&AttachmentId| self.wanted.contains(&self.truth.files[file].sort);
+        let files: Vec<_> = version.files.iter().filter(wanted).collect();
+        if files.len() != found.len() {
+            return Err(format!("{} of {} files are there", found.len(), files.len()));
+        }
+        for file in files {
+            let entry = found.iter().find(|entry| entry["Attachment_id"] == file.to_string());
+            let entry = entry.ok_or_else(|| format!("file {file} is missing"))?;
+            let expected = self.expected(channel, id, post, version, *file);
+            for (key, value) in expected.as_object().expect("we made an object") {
+                if entry[key] != *value {
+                    return Err(format!("file {file}: {key} is {}, not {value}", entry[key]));
+                }
+            }
+            self.bytes_are_known(post, *file, entry)?;
+        }
+        Ok(())
+    }
+
+    fn expected(
+        &self,
+        channel: &Channel,
+        id: MessageId,
+        post: &Post,
+        version: &Version,
+        file_id: AttachmentId,
+    ) -> Value {
+        let file = &self.truth.files[&file_id];
+        let place = &channel.place;
+        json!({
+            "Id": format!("{id}-{file_id}"),
+            "Discord_id": id.to_string(),
+            "channelId": place.id.to_string(),
+            "guildId": GUILD.to_string(),
+            "posterId": post.author.to_string(),
+            "Poster": name_of(post.author),
+            "Description": version.text,
+            "Date": id.created_at().to_string(),
+            "Link_to_message": format!("https://discord.com/channels/{GUILD}/{}/{id}", place.id),
+            "Filename": file.name.rsplit_once('.').unwrap().0,
+            "Extension": file.sort.extension(),
+            "Kind": file.sort.kind(),
+            "Size": file.bytes.len(),
+            "Spoiler": false,
+            "Nsfw": false,
+            "Edited_at": version.edited.map(|edited| edited.to_string()),
+        })
+    }
+
+    /// Where the bytes are, or why they are nowhere.
+    fn bytes_are_known(&self, post: &Post, id: AttachmentId, entry: &Value) -> Result<(), String> {
+        let file = &self.truth.files[&id];
+        let lost = file.gone || post.deleted.is_some();
+        if lost && entry["Gone"].is_string() {
+            return Ok(());
+        }
+        if !entry["Gone"].is_null() {
+            return Err(format!("file {id} is there, and shown as gone: {}", entry["Gone"]));
+        }
+        let link = entry["Attachment_URL"].as_str().unwrap_or_default();
+        if !link.starts_with(&file.address(id)) {
+            return Err(format!("file {id} has the link {link}"));
+        }
+        let media = match self.mode {
+            MediaMode::Copy => json!(media_path(file)),
+            MediaMode::Link => Value::Null,
+        };
+        if entry["Media"] != media {
+            return Err(format!("file {id} is at {}, not {media}", entry["Media"]));
+        }
+        let still = json!(still_path(file));
+        if entry["Thumbnail"] != still {
+            return Err(format!("file {id} has the still {}, not {still}", entry["Thumbnail"]));
+        }
+        Ok(())
+    }
+
+    /// Entries in link mode that a visitor of now can't play.
+    pub(super) fn expired(&self, now: Timestamp) -> Vec<String> {
+        let dead = |entry: &&Value| {
+            let expires = entry["Expire_Timestamp"].as_i64();
+            entry["Gone"].is_null() && expires.is_none_or(|at| Timestamp::from_secs(at) <= now)
+        };
+        let entries = self.archive.entries.values().filter(dead);
+        entries.map(|entry| format!("{} died {}", entry["Id"], entry["Expire_Timestamp"])).collect()
+    }
+}
+
+/// Where a file must lie.
+pub(super) fn media_path(file: &File) -> String {
+    format!("media/{}.{}", file.sha256(), file.sort.extension())
+}
+
+/// Objects whose bytes are not what their names say, and people who are not whom they should be.
+pub(super) fn wrong_objects(
+    truth: &State,
+    archive: &Archive,
+    objects: &BTreeMap<ObjectKey, Bytes>,
+) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for file in truth.files.values() {
+        let path = media_path(file);
+        if archive.named.contains(&path) && objects[&ObjectKey::new(&*path).unwrap()] != file.bytes
+        {
+            wrong.push(format!("{path} holds other bytes than were posted"));
+        }
+    }
+    for entry in archive.entries.values() {
+        let poster = entry["posterId"].as_str().unwrap_or_default();
+        let Some(person) = archive.people.get(poster) else {
+            wrong.push(format!("{poster} posted, and is nobody"));
+            continue;
+        };
+        let picture = picture_of(&format!("https://pictures/avatars/{poster}/a{poster}.png"));
+        let path = person["avatar"].as_str().unwrap_or("nowhere");
+        let shown = ObjectKey::new(path).ok().and_then(|key| objects.get(&key));
+        if shown != Some(&picture) {
+            wrong.push(format!("the picture of {poster} is {path}"));
+        }
+    }
+    wrong.sort();
+    wrong.dedup();
+    wrong
+}
+
+/// Objects that nothing leads to, though nothing will ever remove them. What was deleted on Discord after it was
+/// copied stays for now.
+pub(super) fn unreferenced(
+    truth: &State,
+    archive: &Archive,
+    store: &Store,
+    objects: &BTreeMap<ObjectKey, Bytes>,
+) -> Vec<String> {
+    let end = Timestamp::from_millis(i64::MAX / 2);
+    let garbage = store.garbage(end, usize::MAX).unwrap();
+    let garbage: BTreeSet<_> = garbage.into_iter().map(|(_, path)| path).collect();
+    let mut spared = BTreeSet::new();
+    for file in truth.files.values() {
+        let post = &truth.channels[&file.channel].posts[&file.message];
+        if post.deleted.is_some() || post.versions.len() > 1 {
+            spared.extend([Some(media_path(file)), still_path(file)].into_iter().flatten());
+        }
+    }
+    let kept = ["messages/", "media/", "thumb/", "userData/"];
+    let keys = objects.keys().map(|key| key.as_str().to_owned());
+    keys.filter(|path| kept.iter().any(|folder| path.starts_with(folder)))
+        .filter(|path| !archive.named.contains(path) && !garbage.contains(path))
+        .filter(|path| !spared.contains(path))
+        .collect()
+}
+
+/// What coverage claims and the store does not hold.
+pub(super) fn false_claims(truth: &State, store: &Store, wanted: &[Sort]) -> Vec<String> {
+    let mut false_claims = Vec::new();
+    for row in store.places().unwrap() {
+        let Some(channel) = truth.channels.get(&row.place.id) else { continue };
+        let spans = row.coverage.spans(EXTRACTOR);
+        let known = known_files(store, row.place.root(), channel);
+        for (id, post) in &channel.posts {
+            let claimed = spans.iter().any(|span| span.contains(*id));
+            if !claimed || post.deleted.is_some() {
+                continue;
+            }
+            let files = &post.current().files;
+            let missing = files.iter().filter(|file| wanted.contains(&truth.files[file].sort));
+            let missing: Vec<_> = missing.filter(|file| !known.contains(file)).collect();
+            if !missing.is_empty() {
+                let name = &row.place.name;
+                false_claims.push(format!("{name} is covered at {id}, but not {missing:?}"));
+            }
+        }
+    }
+    false_claims
+}
+
+fn known_files(store: &Store, root: ChannelId, channel: &Channel) -> BTreeSet<AttachmentId> {
+    let months: BTreeSet<_> = channel.posts.keys().map(|id| id.created_at().month()).collect();
+    let months = months.into_iter().map(|month| Month { root, month });
+    let entries = months.flat_map(|month| store.month_entries(month).unwrap());
+    entries.map(|entry| entry.key.item).collect()
+}

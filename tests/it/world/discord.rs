@@ -1,0 +1,331 @@
+//! Discord's REST interface over the truth: pages, permissions, links, and a bad day.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bowerbird::{
+    discord::{
+        Cursor, Discord, DiscordError, Identity, MessagePage, RefreshedLink, ThreadFacts,
+        ThreadPage,
+    },
+    domain::{
+        id::{ChannelId, GuildId, MessageId, UserId},
+        link::Link,
+        message::Message,
+        place::{Access, Archived, Guild, Place, Survey},
+        time::Timestamp,
+    },
+};
+
+use super::{
+    dice::Dice,
+    fate::{Fate, Step},
+    file::File,
+    truth::{GUILD, State, Truth},
+};
+
+/// Discord pages archived threads by fifty; two make a listing of several pages out of a few.
+const THREADS_A_PAGE: usize = 2;
+
+/// The codes of Discord's refusals. Source: its documentation, opcodes and status codes.
+const UNKNOWN_CHANNEL: u64 = 10_003;
+const UNKNOWN_MESSAGE: u64 = 10_008;
+const MISSING_ACCESS: u64 = 50_001;
+
+/// How reliable the ports are. The world changes it while a process lives.
+#[derive(Clone, Debug)]
+pub(super) struct Weather(Arc<Mutex<Climate>>);
+
+#[derive(Clone, Debug)]
+pub(super) struct Climate {
+    /// How often Discord fails though its caller was patient.
+    pub(super) discord_away: f64,
+    /// How often a file comes damaged or not at all.
+    pub(super) cdn_fails: f64,
+    /// How often a gateway connection is lost.
+    pub(super) gateway_drops: f64,
+    /// How often a lost session can't be resumed.
+    pub(super) session_ends: f64,
+    /// How often ffmpeg hangs on a file.
+    pub(super) ffmpeg_fails: f64,
+    /// Whether Discord makes links new by the batch.
+    pub(super) batches: Batches,
+    /// How often a link gets no answer in a batch.
+    pub(super) pairs_lost: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Batches {
+    Offered,
+    Missing,
+}
+
+impl Climate {
+    pub(super) fn calm() -> Self {
+        Self {
+            discord_away: 0.0,
+            cdn_fails: 0.0,
+            gateway_drops: 0.0,
+            session_ends: 0.0,
+            ffmpeg_fails: 0.0,
+            batches: Batches::Offered,
+            pairs_lost: 0.0,
+        }
+    }
+
+    pub(super) fn foul() -> Self {
+        Self {
+            discord_away: 0.08,
+            cdn_fails: 0.3,
+            gateway_drops: 0.1,
+            session_ends: 0.3,
+            ffmpeg_fails: 0.2,
+            batches: Batches::Offered,
+            pairs_lost: 0.2,
+        }
+    }
+}
+
+impl Weather {
+    pub(super) fn new(climate: Climate) -> Self {
+        Self(Arc::new(Mutex::new(climate)))
+    }
+
+    pub(super) fn now(&self) -> Climate {
+        self.0.lock().expect("no holder of this lock panics").clone()
+    }
+
+    pub(super) fn turn(&self, climate: Climate) {
+        *self.0.lock().expect("no holder of this lock panics") = climate;
+    }
+}
+
+/// What is to happen just before a request is answered.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Turn {
+    /// Before which request to the channel.
+    pub(super) at: u32,
+    pub(super) channel: ChannelId,
+    pub(super) access: Access,
+}
+
+/// How many requests each channel got, and what happens at which.
+pub(super) type Turns = Arc<Mutex<(BTreeMap<ChannelId, u32>, Vec<Turn>)>>;
+
+/// How often each call was made.
+pub(super) type Requests = Arc<Mutex<BTreeMap<&'static str, u32>>>;
+
+#[derive(Clone, Debug)]
+pub(super) struct FakeDiscord {
+    pub(super) truth: Truth,
+    pub(super) fate: Fate,
+    pub(super) dice: Dice,
+    pub(super) weather: Weather,
+    pub(super) requests: Requests,
+    pub(super) turns: Turns,
+}
+
+impl FakeDiscord {
+    /// What each call has in common: it takes time, may fail, and may be the last thing that is heard.
+    async fn ask<T>(
+        &self,
+        call: &'static str,
+        about: u64,
+        answer: impl FnOnce(&mut State) -> Result<T, DiscordError>,
+    ) -> Result<T, DiscordError> {
+        *self.requests.lock().unwrap().entry(call).or_default() += 1;
+        let latency = 0.02 + 0.2 * self.dice.throw(("latency", call, about));
+        tokio::time::sleep(Duration::from_secs_f64(latency)).await;
+        self.turn(ChannelId(about));
+        let (thrown, times) = self.dice.nth(("away", call, about));
+        let answer = if thrown < self.weather.now().discord_away {
+            let retry_after = None;
+            Err(DiscordError::Unavailable { reason: format!("fault {times}"), retry_after })
+        } else {
+            answer(&mut self.truth.state())
+        };
+        self.fate.reach(Step::Answered).await;
+        answer
+    }
+
+    fn turn(&self, channel: ChannelId) {
+        let now: Vec<Turn> = {
+            let mut turns = self.turns.lock().unwrap();
+            let count = turns.0.entry(channel).or_default();
+            *count += 1;
+            let count = *count;
+            let due = |turn: &Turn| turn.channel == channel && turn.at == count;
+            turns.1.iter().copied().filter(due).collect()
+        };
+        for turn in now {
+            self.truth.permit(turn.channel, turn.access);
+        }
+    }
+}
+
+#[async_trait]
+impl Discord for FakeDiscord {
+    async fn identity(&self) -> Result<Identity, DiscordError> {
+        Ok(Identity { id: UserId(1), name: "bowerbird".to_owned(), message_content: true })
+    }
+
+    async fn guilds(&self) -> Result<Vec<Guild>, DiscordError> {
+        Ok(vec![guild()])
+    }
+
+    async fn survey(&self, _: GuildId) -> Result<Survey, DiscordError> {
+        self.ask("survey", 0, |state| {
+            let places = state.channels.values().map(|channel| channel.place.clone());
+            let channels = places.filter(|place| !place.kind.is_thread()).collect();
+            Ok(Survey { guild: guild(), channels, answered_at: to_the_second(state.now()) })
+        })
+        .await
+    }
+
+    async fn active_threads(
+        &self,
+        _: GuildId,
+        channels: &[Place],
+    ) -> Result<Vec<Place>, DiscordError> {
+        let facts = self
+            .ask("active_threads", 0, |state| {
+                Ok(threads(state)
+                    .filter(|place| place.archived_at.is_none() && place.access != Access::Hidden)
+                    .map(|place| state.thread_facts(place.id))
+                    .collect::<Vec<_>>())
+            })
+            .await?;
+        Ok(facts.into_iter().map(|facts| within(facts, channels)).collect())
+    }
+
+    async fn archived_threads(
+        &self,
+        channel: &Place,
+        which: Archived,
+        before: Option<Timestamp>,
+    ) -> Result<ThreadPage, DiscordError> {
+        let (facts, has_more) = self
+            .ask("archived_threads", channel.id.0, |state| {
+                readable(state, channel.id)?;
+                let mut found: Vec<ThreadFacts> = threads(state)
+                    .filter(|place| which == Archived::Public && place.parent == Some(channel.id))
+                    .map(|place| state.thread_facts(place.id))
+                    .filter(|facts| facts.archived_at.is_some())
+                    .filter(|facts| before.is_none_or(|before| facts.archived_at < Some(before)))
+                    .collect();
+                found.sort_by_key(|facts| std::cmp::Reverse(facts.archived_at));
+                let has_more = found.len() > THREADS_A_PAGE;
+                found.truncate(THREADS_A_PAGE);
+                Ok((found, has_more))
+            })
+            .await?;
+        let channels = std::slice::from_ref(channel);
+        let threads = facts.into_iter().map(|facts| within(facts, channels)).collect();
+        Ok(ThreadPage { threads, has_more })
+    }
+
+    async fn messages(
+        &self,
+        channel: ChannelId,
+        cursor: Cursor,
+        limit: u16,
+    ) -> Result<MessagePage, DiscordError> {
+        self.ask("messages", channel.0, |state| {
+            let answered_at = to_the_second(state.now());
+            let ids = match readable(state, channel) {
+                Ok(()) => page(state, channel, cursor, usize::from(limit)),
+                // Discord does not say that it hides something.
+                Err(DiscordError::Forbidden { .. })
+                    if state.channels[&channel].place.access == Access::NoHistory =>
+                {
+                    Vec::new()
+                }
+                Err(error) => return Err(error),
+            };
+            let messages = ids.into_iter().map(|id| state.message(channel, id, None)).collect();
+            Ok(MessagePage { messages, unreadable: Vec::new(), answered_at })
+        })
+        .await
+    }
+
+    async fn message(
+        &self,
+        channel: ChannelId,
+        message: MessageId,
+    ) -> Result<Message, DiscordError> {
+        self.ask("message", channel.0, |state| {
+            readable(state, channel)?;
+            let post = state.channels[&channel].posts.get(&message);
+            if post.is_none_or(|post| post.deleted.is_some()) {
+                return Err(DiscordError::NotFound { code: UNKNOWN_MESSAGE });
+            }
+            Ok(state.message(channel, message, None))
+        })
+        .await
+    }
+
+    async fn refresh_links(&self, links: &[Link]) -> Result<Vec<RefreshedLink>, DiscordError> {
+        assert!(links.len() <= bowerbird::discord::REFRESH_BATCH, "Discord takes fifty at most");
+        let climate = self.weather.now();
+        self.ask("refresh_links", 0, |state| {
+            if climate.batches == Batches::Missing {
+                return Err(DiscordError::NotOffered);
+            }
+            let mut pairs = Vec::new();
+            for link in links {
+                let file = File::id_in(link).expect("only links to files are made new");
+                if self.dice.throw(("pair", file.0)) >= climate.pairs_lost {
+                    // Discord signs whatever it is given, also for files that are gone.
+                    let refreshed = Some(state.sign(file));
+                    pairs.push(RefreshedLink { original: link.clone(), refreshed });
+                }
+            }
+            Ok(pairs)
+        })
+        .await
+    }
+}
+
+fn guild() -> Guild {
+    Guild { id: GUILD, name: "Owls".to_owned(), icon: None }
+}
+
+fn threads(state: &State) -> impl Iterator<Item = &Place> {
+    state.channels.values().map(|channel| &channel.place).filter(|place| place.kind.is_thread())
+}
+
+fn within(facts: ThreadFacts, channels: &[Place]) -> Place {
+    let parent = channels.iter().find(|place| Some(place.id) == facts.parent);
+    facts.within(parent)
+}
+
+fn readable(state: &State, channel: ChannelId) -> Result<(), DiscordError> {
+    match state.channels.get(&channel).map(|channel| channel.place.access) {
+        Some(Access::Readable) => Ok(()),
+        Some(_) => Err(DiscordError::Forbidden { code: MISSING_ACCESS }),
+        None => Err(DiscordError::NotFound { code: UNKNOWN_CHANNEL }),
+    }
+}
+
+/// Newest first, as Discord answers.
+fn page(state: &State, channel: ChannelId, cursor: Cursor, limit: usize) -> Vec<MessageId> {
+    let posts = &state.channels[&channel].posts;
+    let there = posts.iter().filter(|(_, post)| post.deleted.is_none()).map(|(id, _)| *id);
+    let mut ids: Vec<MessageId> = match cursor {
+        Cursor::Newest => there.rev().take(limit).collect(),
+        Cursor::Before(id) => there.filter(|there| *there < id).rev().take(limit).collect(),
+        Cursor::After(id) => there.filter(|there| *there > id).take(limit).collect(),
+        Cursor::Around(_) => panic!("nobody asks for this so far"),
+    };
+    ids.sort_unstable_by_key(|id| std::cmp::Reverse(*id));
+    ids
+}
+
+/// The `Date` of an answer has no milliseconds.
+fn to_the_second(time: Timestamp) -> Timestamp {
+    Timestamp::from_secs(time.as_secs())
+}

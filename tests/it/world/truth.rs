@@ -1,0 +1,442 @@
+//! What Discord holds in this world: the one truth that the fake ports serve from and that tests compare with.
+//!
+//! Nothing here is read by the code that makes or reads archives. Changes are told to gateway sessions as they happen.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use bowerbird::{
+    clock::Clock,
+    discord::ThreadFacts,
+    domain::{
+        id::{AttachmentId, ChannelId, GuildId, MessageId, UserId},
+        link::Link,
+        message::{Attachment, Author, Message},
+        place::{Access, Place, PlaceKind},
+        time::Timestamp,
+    },
+};
+use bytes::Bytes;
+use tokio::sync::watch;
+
+use super::file::{File, Sort};
+
+/// When every world begins.
+const BEGINNING: &str = "2026-03-01T12:00:00Z";
+
+/// How long a link lives with Discord. Source: observed.
+const LINK_LIVES: Duration = Duration::from_hours(24);
+
+/// The only server there is.
+pub(super) const GUILD: GuildId = GuildId(1_000);
+
+/// So many people post.
+const PEOPLE: u64 = 4;
+
+/// A handle that the world and its ports share.
+#[derive(Clone, Debug)]
+pub(super) struct Truth {
+    state: Arc<Mutex<State>>,
+    told: watch::Sender<u64>,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    clock: Time,
+    last_id: u64,
+    pub(super) channels: BTreeMap<ChannelId, Channel>,
+    pub(super) files: BTreeMap<AttachmentId, File>,
+    pub(super) sessions: Vec<Session>,
+    pub(super) link_lives: Duration,
+    /// Each signature is another one, as Discord's are.
+    signatures: u64,
+    /// The fate of the next event; the weather decides.
+    pub(super) telling: Telling,
+}
+
+/// Time runs while a process does, and is moved by hand in between.
+#[derive(Debug)]
+enum Time {
+    Runs(Clock),
+    Stands(Timestamp),
+}
+
+/// What becomes of an event on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Telling {
+    Once,
+    Twice,
+    Never,
+}
+
+/// A channel or thread.
+#[derive(Debug)]
+pub(super) struct Channel {
+    pub(super) place: Place,
+    pub(super) posts: BTreeMap<MessageId, Post>,
+}
+
+/// A message with everything it ever was.
+#[derive(Debug)]
+pub(super) struct Post {
+    pub(super) author: UserId,
+    pub(super) versions: Vec<Version>,
+    pub(super) deleted: Option<Hearing>,
+}
+
+/// A message between two edits.
+#[derive(Clone, Debug)]
+pub(super) struct Version {
+    pub(super) text: String,
+    pub(super) edited: Option<Timestamp>,
+    pub(super) files: Vec<AttachmentId>,
+    pub(super) hearing: Hearing,
+}
+
+/// Through which events a change could be heard of.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Hearing(Vec<(usize, u64)>);
+
+/// A gateway session, with all that it ever sent.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) events: Vec<Told>,
+    /// From this event on, what was sent is lost: the session could not be resumed there.
+    pub(super) lost_from: u64,
+}
+
+/// An event, as it is kept for sending.
+#[derive(Clone, Debug)]
+pub(super) enum Told {
+    Here,
+    Posted(ChannelId, MessageId),
+    Edited(ChannelId, MessageId, usize),
+    Deleted(ChannelId, MessageId),
+    Thread(ChannelId),
+    PlacesChanged,
+}
+
+impl Post {
+    pub(super) fn current(&self) -> &Version {
+        self.versions.last().expect("a post is made with its first version")
+    }
+}
+
+impl Truth {
+    pub(super) fn new() -> Self {
+        let state = State {
+            clock: Time::Stands(Timestamp::parse(BEGINNING).unwrap()),
+            last_id: 0,
+            channels: BTreeMap::new(),
+            files: BTreeMap::new(),
+            sessions: Vec::new(),
+            link_lives: LINK_LIVES,
+            signatures: 0,
+            telling: Telling::Once,
+        };
+        Self { state: Arc::new(Mutex::new(state)), told: watch::Sender::new(0) }
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no holder of this lock panics")
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.state().now()
+    }
+
+    /// Rings whenever sessions have more to send.
+    pub(super) fn told(&self) -> watch::Receiver<u64> {
+        self.told.subscribe()
+    }
+
+    /// Time runs with the clock of a process, for as long as its runtime does.
+    pub(super) fn run_with(&self, clock: Clock) {
+        self.state().clock = Time::Runs(clock);
+    }
+
+    /// Time stands. Must be called where it ran.
+    pub(super) fn stand_still(&self) {
+        let mut state = self.state();
+        state.clock = Time::Stands(state.now());
+    }
+
+    /// Time passes while no process lives.
+    pub(super) fn pass(&self, time: Duration) {
+        let mut state = self.state();
+        let Time::Stands(now) = state.clock else { panic!("a process runs, and time with it") };
+        state.clock = Time::Stands(now.after(time));
+    }
+
+    pub(super) fn add_channel(&self, name: &str) -> ChannelId {
+        let mut state = self.state();
+        let id = ChannelId(state.next_id());
+        let place = Place {
+            id,
+            guild: GUILD,
+            parent: None,
+            name: name.to_owned(),
+            kind: PlaceKind::Text,
+            position: 0,
+            access: Access::Readable,
+            public: true,
+            nsfw: false,
+            manages_threads: false,
+            last_message: None,
+            archived_at: None,
+        };
+        state.channels.insert(id, Channel { place, posts: BTreeMap::new() });
+        state.tell(&Told::PlacesChanged);
+        drop(state);
+        self.ring();
+        id
+    }
+
+    pub(super) fn add_thread(&self, parent: ChannelId, name: &str) -> ChannelId {
+        let mut state = self.state();
+        let id = ChannelId(state.next_id());
+        let above = state.channels[&parent].place.clone();
+        let place = Place {
+            id,
+            parent: Some(parent),
+            name: name.to_owned(),
+            kind: PlaceKind::PublicThread,
+            ..above
+        };
+        let place = Place { last_message: None, ..place };
+        state.channels.insert(id, Channel { place, posts: BTreeMap::new() });
+        state.tell(&Told::Thread(id));
+        drop(state);
+        self.ring();
+        id
+    }
+
+    pub(super) fn archive(&self, thread: ChannelId) {
+        let mut state = self.state();
+        let now = state.now();
+        state.channels.get_mut(&thread).unwrap().place.archived_at = Some(now);
+        state.tell(&Told::Thread(thread));
+        drop(state);
+        self.ring();
+    }
+
+    /// Somebody posts some files, or only words.
+    pub(super) fn post(&self, channel: ChannelId, sorts: &[Sort]) -> MessageId {
+        let mut state = self.state();
+        let id = MessageId(state.next_id());
+        let files = sorts
+            .iter()
+            .map(|sort| {
+                let file = AttachmentId(state.next_id());
+                state.files.insert(file, File::new(*sort, file, channel, id));
+                file
+            })
+            .collect();
+        let version = Version {
+            text: format!("words of {id}"),
+            edited: None,
+            files,
+            hearing: Hearing::default(),
+        };
+        let author = UserId(500 + id.0 % PEOPLE);
+        let post = Post { author, versions: vec![version], deleted: None };
+        let place = state.channels.get_mut(&channel).unwrap();
+        place.posts.insert(id, post);
+        place.place.last_message = Some(id);
+        // Whoever posts in an archived thread opens it again.
+        let reopened = place.place.archived_at.take().is_some();
+        if reopened {
+            state.tell(&Told::Thread(channel));
+        }
+        state.tell(&Told::Posted(channel, id));
+        drop(state);
+        self.ring();
+        id
+    }
+
+    /// Somebody edits a message; at times this takes its last file off.
+    pub(super) fn edit(&self, channel: ChannelId, message: MessageId, takes_file_off: TakeOff) {
+        let mut state = self.state();
+        let now = state.now();
+        let Some(post) = state.channels[&channel].posts.get(&message) else { return };
+        if post.deleted.is_some() {
+            return;
+        }
+        let number = post.versions.len();
+        let mut files = post.current().files.clone();
+        if takes_file_off == TakeOff::Last {
+            files.pop();
+        }
+        let hearing = state.tell(&Told::Edited(channel, message, number));
+        let text = format!("words of {message}, edition {number}");
+        let version = Version { text, edited: Some(now), files, hearing };
+        let post = state.channels.get_mut(&channel).unwrap().posts.get_mut(&message).unwrap();
+        post.versions.push(version);
+        drop(state);
+        self.ring();
+    }
+
+    pub(super) fn delete(&self, channel: ChannelId, message: MessageId) {
+        let mut state = self.state();
+        if state.channels[&channel].posts[&message].deleted.is_some() {
+            return;
+        }
+        let hearing = state.tell(&Told::Deleted(channel, message));
+        let post = state.channels.get_mut(&channel).unwrap().posts.get_mut(&message).unwrap();
+        post.deleted = Some(hearing);
+        drop(state);
+        self.ring();
+    }
+
+    /// What the bot may do in a channel, and so in its threads.
+    pub(super) fn permit(&self, channel: ChannelId, access: Access) {
+        let mut state = self.state();
+        for place in state.channels.values_mut().map(|channel| &mut channel.place) {
+            if place.id == channel || place.parent == Some(channel) {
+                place.access = access;
+            }
+        }
+        state.tell(&Told::PlacesChanged);
+        drop(state);
+        self.ring();
+    }
+
+    /// Discord loses a file: no link to it works any more.
+    pub(super) fn lose(&self, file: AttachmentId) {
+        self.state().files.get_mut(&file).unwrap().gone = true;
+    }
+
+    fn ring(&self) {
+        self.told.send_modify(|count| *count += 1);
+    }
+}
+
+/// Whether an edit takes a file off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TakeOff {
+    Nothing,
+    Last,
+}
+
+impl State {
+    pub(super) fn now(&self) -> Timestamp {
+        match &self.clock {
+            Time::Runs(clock) => clock.now(),
+            Time::Stands(now) => *now,
+        }
+    }
+
+    /// Ids tell time, and no two are the same.
+    fn next_id(&mut self) -> u64 {
+        self.last_id = (self.last_id + 1).max(MessageId::at(self.now()).0);
+        self.last_id
+    }
+
+    fn tell(&mut self, event: &Told) -> Hearing {
+        let mut hearing = Hearing::default();
+        let times = match self.telling {
+            Telling::Once => 1,
+            Telling::Twice => 2,
+            Telling::Never => 0,
+        };
+        // A session that another one followed hears nothing more.
+        let number = self.sessions.len().saturating_sub(1);
+        if let Some(session) = self.sessions.last_mut() {
+            for _ in 0..times {
+                session.events.push(event.clone());
+                hearing.0.push((number, session.events.len() as u64));
+            }
+        }
+        hearing
+    }
+
+    /// Whether somebody who resumes as Discord allows hears of a change for certain.
+    pub(super) fn is_heard(&self, hearing: &Hearing) -> bool {
+        hearing.0.iter().any(|(session, number)| *number < self.sessions[*session].lost_from)
+    }
+
+    /// A link to a file that is signed now.
+    pub(super) fn sign(&mut self, file: AttachmentId) -> Link {
+        self.signatures += 1;
+        let expiry = self.now().after(self.link_lives).as_secs();
+        let address = self.files[&file].address(file);
+        Link::new(format!("{address}?ex={expiry:x}&is=0&hm={:x}&", self.signatures))
+    }
+
+    /// A message as Discord would send it.
+    pub(super) fn message(
+        &mut self,
+        channel: ChannelId,
+        id: MessageId,
+        version: Option<usize>,
+    ) -> Message {
+        let post = &self.channels[&channel].posts[&id];
+        let author = Author {
+            id: post.author,
+            name: name_of(post.author),
+            avatar: Some(format!("a{}", post.author)),
+            bot: false,
+        };
+        let version = version.map_or(post.current(), |number| &post.versions[number]).clone();
+        let attachments: Vec<Attachment> =
+            version.files.iter().map(|file| self.attachment(*file)).collect();
+        Message {
+            id,
+            channel,
+            guild: Some(GUILD),
+            author,
+            text: version.text,
+            edited: version.edited,
+            carries_media: !attachments.is_empty(),
+            attachments,
+            raw: format!("{{\"id\":\"{id}\"}}").into(),
+        }
+    }
+
+    fn attachment(&mut self, id: AttachmentId) -> Attachment {
+        let link = self.sign(id);
+        let file = &self.files[&id];
+        Attachment {
+            id,
+            filename: file.name.clone(),
+            title: None,
+            content_type: file.content_type().map(str::to_owned),
+            size: file.bytes.len() as u64,
+            link,
+            width: None,
+            height: None,
+            runtime: None,
+            placeholder: None,
+            spoiler: false,
+        }
+    }
+
+    pub(super) fn thread_facts(&self, thread: ChannelId) -> ThreadFacts {
+        let place = &self.channels[&thread].place;
+        ThreadFacts {
+            id: place.id,
+            guild: place.guild,
+            parent: place.parent,
+            name: place.name.clone(),
+            kind: place.kind,
+            last_message: place.last_message,
+            archived_at: place.archived_at,
+        }
+    }
+
+    /// The bytes behind a link, when it lives.
+    pub(super) fn open(&self, link: &Link) -> Option<Bytes> {
+        let file = self.files.get(&File::id_in(link)?)?;
+        let alive = link.expires_at().is_some_and(|expiry| expiry > self.now());
+        let post = &self.channels[&file.channel].posts[&file.message];
+        (alive && !file.gone && post.deleted.is_none()).then(|| file.bytes.clone())
+    }
+}
+
+/// What people are called.
+pub(super) fn name_of(user: UserId) -> String {
+    format!("person {user}")
+}
