@@ -44,7 +44,7 @@ async fn links_live_on_whatever_the_batch_call_does() {
     let mut linked = Linked::new(Refresh::Gaps).await;
     let service = linked.rig.spawn(&["--fetch-history"]);
     linked.until_all_is_published().await;
-    // A life and a half for each, so that every link was made new in every way.
+    // Links are made new at half their life, so this is long enough for all of them to be in every way.
     for refresh in [Refresh::Gaps, Refresh::Nulls, Refresh::RefusesBatches] {
         linked.rig.discord.set_refresh(refresh);
         linked.watch(LIFETIME * 3 / 4).await;

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Nothing else does its work then: all is copied, all links live, all is published.
+/// Waits until the page is one of this mode and shows what it should.
 async fn until_shown(rig: &Rig, media: &str, shown: impl Fn(&Archive) -> bool) -> Archive {
     rig.until_published(&format!("the archive is one of {media}"), |archive| {
         archive.manifest["media"] == media && shown(archive)
@@ -23,7 +23,7 @@ async fn the_mode_changes_and_nothing_is_lost() {
     let media: BTreeSet<String> = rig.bucket.names();
     let media: BTreeSet<&String> = media.iter().filter(|name| name.starts_with("media/")).collect();
     let downloads = rig.stats().total_downloads();
-    // All links are dead by now, and were not needed.
+    // The next mode finds nothing but dead links.
     let newest = rig.published().await.unwrap();
     let dead = newest.entries.values().map(|entry| entry["Expire_Timestamp"].as_u64().unwrap());
     let dead = UNIX_EPOCH + Duration::from_secs(dead.max().unwrap());
