@@ -268,7 +268,7 @@ impl Rounds {
         let found = message.attachments.iter().find(|attachment| attachment.id == due.key.item);
         match found {
             None => {
-                refreshed.vanished.push((due.key, "it was taken out of its message".to_owned()))
+                refreshed.vanished.push((due.key, "it was taken out of its message".to_owned()));
             }
             Some(attachment) if self.is_newer(&attachment.link, due) => {
                 refreshed.renewed.push((due.key, attachment.link.clone()));
