@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use discord_sim::{
-    ChannelId, Fault, Kind, NewAttachment, NewChannel, NewMessage, NewThread, Options, Overwrite,
-    READ_MESSAGE_HISTORY, RateLimits, Refresh, RoleId, Rule, Scope, Spec, Subject, Target,
-    VIEW_CHANNEL, World,
+    ChannelId, Fault, GatewayOptions, Kind, NewAttachment, NewChannel, NewMessage, NewThread,
+    Options, Overwrite, READ_MESSAGE_HISTORY, RateLimits, Refresh, RoleId, Rule, Scope, Spec,
+    Subject, Target, VIEW_CHANNEL, World,
 };
 
 /// The seed of worlds and dice; a failing run is the same when it is run again, but for the network's order.
@@ -104,7 +104,11 @@ impl Bower {
 
     /// Discord's limits, in a world that runs faster.
     pub(crate) fn calm() -> Options {
-        Options { rate_limits: RateLimits::faster(FASTER), ..Options::default() }
+        let gateway = GatewayOptions {
+            identify_window: Duration::from_secs(5).div_f64(FASTER),
+            ..GatewayOptions::default()
+        };
+        Options { rate_limits: RateLimits::faster(FASTER), gateway, ..Options::default() }
     }
 
     /// The same, and everything that was ever seen to go wrong, early enough to leave time for mending.
