@@ -22,7 +22,9 @@ impl Server {
         let guild = world.create_guild("The Bower");
         let clips = world.create_channel(guild, NewChannel::text("clips"));
         let forum = world.create_channel(guild, NewChannel::new(Kind::Forum, "forum"));
-        let before = world.post(clips, clip("before"));
+        // Discord tells its time in whole seconds, so what is to count as the past has to lie well in it.
+        let earlier = world.clock().now() - 30_000;
+        let before = world.post(clips, clip("before").at(earlier));
         Self { world, guild, clips, forum, before }
     }
 
