@@ -21,7 +21,7 @@ use discord_sim::{Options, Sim, Stats, World};
 use tempfile::TempDir;
 
 use self::process::Log;
-pub use self::{
+pub(crate) use self::{
     archive::{Archive, Bucket},
     bower::{Bower, Size},
     judge::judge,
@@ -30,7 +30,7 @@ pub use self::{
 };
 
 /// Long enough for a machine that runs everything else at once; only a failing test waits for it.
-pub const PATIENCE: Duration = Duration::from_mins(2);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// How often a state is looked at that is waited for.
 const GLANCE: Duration = Duration::from_millis(100);
@@ -42,7 +42,7 @@ const BUCKET: &str = "archive";
 const LINES_SHOWN: usize = 300;
 
 /// A world, a place for its archive, and the settings that lead the binary to both.
-pub struct Rig {
+pub(crate) struct Rig {
     /// The simulated Discord.
     pub discord: Sim,
     /// Where the archive is.
@@ -54,7 +54,7 @@ pub struct Rig {
 }
 
 /// What a rig is made of.
-pub struct Builder {
+pub(crate) struct Builder {
     world: World,
     options: Options,
     cloud: bool,
@@ -64,7 +64,7 @@ pub struct Builder {
 
 impl Rig {
     /// A rig over this world: rate limits and all, a folder as bucket, every kind of file.
-    pub fn over(world: &World) -> Builder {
+    pub(crate) fn over(world: &World) -> Builder {
         Builder {
             world: world.clone(),
             options: Options::default(),
@@ -86,72 +86,76 @@ impl Rig {
     }
 
     /// Sets a variable for the commands to come; an empty text is "not set".
-    pub fn set(&mut self, name: &'static str, value: impl Into<String>) {
+    pub(crate) fn set(&mut self, name: &'static str, value: impl Into<String>) {
         self.settings.insert(name, value.into());
     }
 
     /// The truth that the archive is compared with.
-    pub fn world(&self) -> &World {
+    pub(crate) fn world(&self) -> &World {
         self.discord.world()
     }
 
     /// What the simulated Discord counted.
-    pub fn stats(&self) -> Stats {
+    pub(crate) fn stats(&self) -> Stats {
         self.discord.stats()
     }
 
     /// `STATE_DIR`.
-    pub fn state(&self) -> PathBuf {
+    pub(crate) fn state(&self) -> PathBuf {
         self.folder.path().join("state")
     }
 
     /// A place for files of the test itself.
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// Starts a command.
     #[track_caller]
-    pub fn spawn<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Process {
+    pub(crate) fn spawn<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Process {
         Process::spawn(&self.settings, self.folder.path(), arguments, &self.log, self.patience)
     }
 
     /// Runs a command to its end.
-    pub async fn run<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Ended {
+    pub(crate) async fn run<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Ended {
         self.spawn(arguments).ended().await
     }
 
     /// The same, which has to go well.
-    pub async fn succeed<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Ended {
+    pub(crate) async fn succeed<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Ended {
         let ended = self.run(arguments).await;
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
         ended
     }
 
     /// What `status --json` says, whether the service runs or not.
-    pub async fn status(&self) -> serde_json::Value {
+    pub(crate) async fn status(&self) -> serde_json::Value {
         let ended = self.succeed(&["status", "--json"]).await;
         serde_json::from_str(&ended.stdout).unwrap()
     }
 
     /// What is published now; none before the first publication.
-    pub async fn published(&self) -> Option<Archive> {
+    pub(crate) async fn published(&self) -> Option<Archive> {
         Archive::read(&self.bucket).await
     }
 
     /// Waits until the published archive looks as it should, and returns it.
-    pub async fn until_published(&self, what: &str, wanted: impl Fn(&Archive) -> bool) -> Archive {
+    pub(crate) async fn until_published(
+        &self,
+        what: &str,
+        wanted: impl Fn(&Archive) -> bool,
+    ) -> Archive {
         until(what, async || self.published().await.filter(&wanted)).await
     }
 
     /// Panics unless the archive holds exactly what the world implies, whole and with nothing beside it, and unless
     /// the simulated Discord has nothing to complain about.
-    pub async fn assert_archived(&self) {
+    pub(crate) async fn assert_archived(&self) {
         self.assert_archived_as(&Selected::default()).await;
     }
 
     /// The same for a part of the world.
-    pub async fn assert_archived_as(&self, selected: &Selected) {
+    pub(crate) async fn assert_archived_as(&self, selected: &Selected) {
         let archive = self.published().await.expect("something was published");
         archive.assert_consistent();
         truth::assert_holds(&archive, self.world(), selected);
@@ -161,14 +165,14 @@ impl Rig {
 
     /// Panics when a request was sent that Discord does not know, or a 429 earned that better manners would have
     /// avoided.
-    pub fn assert_polite(&self) {
+    pub(crate) fn assert_polite(&self) {
         assert_eq!(self.discord.violations(), Vec::<String>::new());
         let stats = self.stats();
         assert_eq!(stats.avoidable, 0, "429s that better manners would have avoided: {stats:?}");
     }
 
     /// Prints what a run cost.
-    pub fn report(&self, what: &str, began: Instant) {
+    pub(crate) fn report(&self, what: &str, began: Instant) {
         let stats = self.stats();
         let answers: u64 =
             stats.answers.iter().filter(|((_, s), _)| *s == 429).map(|(_, n)| n).sum();
@@ -196,31 +200,31 @@ impl Drop for Rig {
 
 impl Builder {
     /// How strict, fast and unreliable the simulated Discord is.
-    pub fn options(mut self, options: Options) -> Self {
+    pub(crate) fn options(mut self, options: Options) -> Self {
         self.options = options;
         self
     }
 
     /// The archive goes to a simulated Cloud Storage.
-    pub fn in_the_cloud(mut self) -> Self {
+    pub(crate) fn in_the_cloud(mut self) -> Self {
         self.cloud = true;
         self
     }
 
     /// A command may take so long.
-    pub fn patience(mut self, patience: Duration) -> Self {
+    pub(crate) fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
     }
 
     /// Sets a variable.
-    pub fn set(mut self, name: &'static str, value: impl Into<String>) -> Self {
+    pub(crate) fn set(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.settings.insert(name, value.into());
         self
     }
 
     /// Opens all doors.
-    pub async fn start(self) -> Rig {
+    pub(crate) async fn start(self) -> Rig {
         let Self { world, options, cloud, mut settings, patience } = self;
         let discord = Sim::start(world, options).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -244,7 +248,7 @@ impl Builder {
 }
 
 /// Looks until there is something, and panics when it takes too long.
-pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = look().await {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt::Display,
     io::{ErrorKind, Read},
     path::{Path, PathBuf},
 };
@@ -13,7 +14,7 @@ use sha2::{Digest, Sha256};
 const MANIFEST: &str = "messages/manifest.json";
 
 /// Where an archive is.
-pub enum Bucket {
+pub(crate) enum Bucket {
     /// In a folder.
     Folder(PathBuf),
     /// In a simulated Cloud Storage.
@@ -26,7 +27,7 @@ pub enum Bucket {
 }
 
 /// What is published.
-pub struct Archive {
+pub(crate) struct Archive {
     /// The root.
     pub manifest: Value,
     /// The entries by their id.
@@ -38,7 +39,7 @@ pub struct Archive {
 
 /// Whether files may lie in the bucket that no entry names any more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Leftovers {
+pub(crate) enum Leftovers {
     /// Nothing was deleted on Discord after it had been copied, so there are none.
     #[default]
     None,
@@ -48,7 +49,7 @@ pub enum Leftovers {
 
 impl Bucket {
     /// The names of all objects.
-    pub fn names(&self) -> BTreeSet<String> {
+    pub(crate) fn names(&self) -> BTreeSet<String> {
         match self {
             Self::Cloud { sim, name } => {
                 sim.objects(name).into_iter().map(|object| object.name).collect()
@@ -62,7 +63,7 @@ impl Bucket {
     }
 
     /// The bytes of an object; none when it is not there.
-    pub async fn read(&self, key: &str) -> Option<Vec<u8>> {
+    pub(crate) async fn read(&self, key: &str) -> Option<Vec<u8>> {
         match self {
             Self::Cloud { sim, name } => sim.read(name, key).await.map(Vec::from),
             Self::Folder(root) => match std::fs::read(root.join(key)) {
@@ -127,13 +128,13 @@ impl Archive {
     }
 
     /// A channel as the manifest shows it.
-    pub fn channel(&self, id: impl ToString) -> Option<&Value> {
+    pub(crate) fn channel(&self, id: &impl Display) -> Option<&Value> {
         let id = id.to_string();
         list(&self.manifest["channels"]).iter().find(|channel| channel["id"] == id)
     }
 
     /// The entries of a message.
-    pub fn of_message(&self, message: impl ToString) -> Vec<&Value> {
+    pub(crate) fn of_message(&self, message: &impl Display) -> Vec<&Value> {
         let message = message.to_string();
         self.entries.values().filter(|entry| entry["Discord_id"] == message).collect()
     }
@@ -218,7 +219,7 @@ impl Archive {
     }
 
     /// Every object with its size and SHA-256, as the judge wants it.
-    pub async fn inventory(bucket: &Bucket) -> Value {
+    pub(crate) async fn inventory(bucket: &Bucket) -> Value {
         let mut inventory = serde_json::Map::new();
         for name in bucket.names() {
             let bytes = bucket.read(&name).await.unwrap();

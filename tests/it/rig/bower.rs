@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use discord_sim::{
-    ChannelId, Fault, GuildId, Kind, NewAttachment, NewChannel, NewMessage, NewThread, Options,
-    Overwrite, READ_MESSAGE_HISTORY, RateLimits, Refresh, RoleId, Rule, Scope, Spec, Subject,
-    Target, VIEW_CHANNEL, World,
+    ChannelId, Fault, GatewayOptions, Kind, NewAttachment, NewChannel, NewMessage, NewThread,
+    Options, Overwrite, READ_MESSAGE_HISTORY, RateLimits, Refresh, RoleId, Rule, Scope, Spec,
+    Subject, Target, VIEW_CHANNEL, World,
 };
 
 /// The seed of worlds and dice; a failing run is the same when it is run again, but for the network's order.
@@ -16,7 +16,7 @@ const FASTER: f64 = 20.0;
 
 /// How large the server is.
 #[derive(Clone, Copy, Debug)]
-pub struct Size {
+pub(crate) struct Size {
     messages: usize,
     attachments: usize,
     threads: usize,
@@ -24,19 +24,15 @@ pub struct Size {
 
 impl Size {
     /// As large as a year of a lively server.
-    pub const WHOLE: Self = Self { messages: 20_000, attachments: 2_000, threads: 60 };
+    pub(crate) const WHOLE: Self = Self { messages: 20_000, attachments: 2_000, threads: 60 };
     /// What every run of the tests can afford.
-    pub const TENTH: Self = Self { messages: 2_000, attachments: 200, threads: 12 };
+    pub(crate) const TENTH: Self = Self { messages: 2_000, attachments: 200, threads: 12 };
 }
 
 /// Eight channels, forums, threads of every kind, and places that are nobody's business.
-pub struct Bower {
+pub(crate) struct Bower {
     /// All of it.
     pub world: World,
-    /// The server.
-    pub guild: GuildId,
-    /// Its founding, in unix milliseconds.
-    pub founded: u64,
     races: Races,
 }
 
@@ -55,7 +51,7 @@ struct Races {
 
 impl Bower {
     /// Builds it.
-    pub fn new(size: Size) -> Self {
+    pub(crate) fn new(size: Size) -> Self {
         let spec = Spec {
             channels: 8,
             messages: size.messages,
@@ -103,16 +99,20 @@ impl Bower {
             withdrawn: busiest(&world, &texts),
         };
         world.archive_thread_at(races.opened_while_listing, founded + 4_000);
-        Self { world, guild, founded, races }
+        Self { world, races }
     }
 
     /// Discord's limits, in a world that runs faster.
-    pub fn calm() -> Options {
-        Options { rate_limits: RateLimits::faster(FASTER), ..Options::default() }
+    pub(crate) fn calm() -> Options {
+        let gateway = GatewayOptions {
+            identify_window: Duration::from_secs(5).div_f64(FASTER),
+            ..GatewayOptions::default()
+        };
+        Options { rate_limits: RateLimits::faster(FASTER), gateway, ..Options::default() }
     }
 
     /// The same, and everything that was ever seen to go wrong, early enough to leave time for mending.
-    pub fn trouble(&self) -> Options {
+    pub(crate) fn trouble(&self) -> Options {
         let mut faults = self.races();
         faults.extend(rest_faults());
         faults.extend(cdn_faults());

@@ -10,7 +10,7 @@ use super::{
 };
 
 /// Panics unless Google's client lists, downloads and checksums exactly what is in the simulated bucket.
-pub async fn judge(rig: &Rig) {
+pub(crate) async fn judge(rig: &Rig) {
     let Bucket::Cloud { sim, name } = &rig.bucket else { panic!("this archive is in a folder") };
     let inventory = rig.folder().join("inventory.json");
     std::fs::write(&inventory, Archive::inventory(&rig.bucket).await.to_string()).unwrap();

@@ -21,7 +21,7 @@ use super::until;
 
 /// The log of all processes of a rig.
 #[derive(Clone, Debug, Default)]
-pub struct Log(Arc<Mutex<Vec<String>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<String>>>);
 
 impl Log {
     pub(super) fn tail(&self, lines: usize) -> String {
@@ -35,7 +35,7 @@ impl Log {
 }
 
 /// A running command; dropped, it is killed.
-pub struct Process {
+pub(crate) struct Process {
     child: Child,
     plug: Plug,
     said: Log,
@@ -46,7 +46,7 @@ pub struct Process {
 
 /// How a command ended.
 #[derive(Debug)]
-pub struct Ended {
+pub(crate) struct Ended {
     /// The exit code; none when a signal ended it.
     pub code: Option<i32>,
     /// What it printed.
@@ -57,17 +57,17 @@ pub struct Ended {
 
 /// Ends a process without a word, from wherever it is pulled.
 #[derive(Clone, Debug, Default)]
-pub struct Plug(Arc<Mutex<Option<Pid>>>);
+pub(crate) struct Plug(Arc<Mutex<Option<Pid>>>);
 
 impl Plug {
     /// `kill -9`; says whether there was something to kill.
-    pub fn pull(&self) -> bool {
+    pub(crate) fn pull(&self) -> bool {
         let pid = self.0.lock().unwrap().take();
         pid.is_some_and(|pid| kill_process(pid, Signal::KILL).is_ok())
     }
 
     /// From now on this plug is that of another process.
-    pub fn follow(&self, process: &Process) {
+    pub(crate) fn follow(&self, process: &Process) {
         *self.0.lock().unwrap() = *process.plug.0.lock().unwrap();
     }
 }
@@ -110,18 +110,13 @@ impl Process {
         until("it says something", async || self.said.0.lock().unwrap().first().cloned()).await
     }
 
-    /// A hand on its plug.
-    pub fn plug(&self) -> Plug {
-        self.plug.clone()
-    }
-
     /// Asks it to end (SIGTERM).
-    pub fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         self.send(Signal::TERM);
     }
 
     /// Asks it to end, as Ctrl-C does.
-    pub fn interrupt(&self) {
+    pub(crate) fn interrupt(&self) {
         self.send(Signal::INT);
     }
 
@@ -132,7 +127,7 @@ impl Process {
     }
 
     /// Waits for the end.
-    pub async fn ended(mut self) -> Ended {
+    pub(crate) async fn ended(mut self) -> Ended {
         let waited = timeout(self.patience, self.child.wait()).await;
         let status = waited.expect("the command ends in time").unwrap();
         // Its number may be another's from now on.
@@ -145,13 +140,13 @@ impl Process {
     }
 
     /// Asks it to end, and waits until it did.
-    pub async fn drained(self) -> Ended {
+    pub(crate) async fn drained(self) -> Ended {
         self.terminate();
         self.ended().await
     }
 
     /// `kill -9`.
-    pub async fn killed(self) {
+    pub(crate) async fn killed(self) {
         self.plug.pull();
         let ended = self.ended().await;
         assert_eq!(ended.code, None, "{}", ended.stderr);

@@ -9,10 +9,13 @@ use serde_json::Value;
 
 use super::archive::{Archive, Leftovers};
 
+/// Whether a file of a message is to be there.
+type Wanted = dyn Fn(&TruthMessage, &TruthAttachment) -> bool + Send + Sync;
+
 /// Which part of a world is to be archived: everything that everybody may see, unless more is said.
-pub struct Selected {
+pub(crate) struct Selected {
     /// Which files, of those in places that are shown.
-    pub files: Box<dyn Fn(&TruthMessage, &TruthAttachment) -> bool + Send + Sync>,
+    pub files: Box<Wanted>,
     /// Places shown though not everybody sees them, or though they are age-restricted; their threads as well.
     pub named: BTreeSet<ChannelId>,
     /// Whether files may be left in the bucket that no entry names any more.
@@ -31,14 +34,14 @@ impl Default for Selected {
 
 impl Selected {
     /// Only some of the files.
-    pub fn files(
+    pub(crate) fn files(
         wanted: impl Fn(&TruthMessage, &TruthAttachment) -> bool + Send + Sync + 'static,
     ) -> Self {
         Self { files: Box::new(wanted), ..Self::default() }
     }
 
     /// Messages were deleted after their files had been copied.
-    pub fn after_deletions() -> Self {
+    pub(crate) fn after_deletions() -> Self {
         Self { leftovers: Leftovers::OfDeletedMessages, ..Self::default() }
     }
 
@@ -49,7 +52,7 @@ impl Selected {
 }
 
 /// The files an archive must show, by the id of their entry.
-pub fn expected(
+pub(crate) fn expected(
     world: &World,
     selected: &Selected,
 ) -> BTreeMap<String, (TruthMessage, TruthAttachment)> {
@@ -75,7 +78,7 @@ pub fn expected(
 }
 
 /// Panics unless the archive shows exactly these.
-pub fn assert_holds(archive: &Archive, world: &World, selected: &Selected) {
+pub(crate) fn assert_holds(archive: &Archive, world: &World, selected: &Selected) {
     let expected = expected(world, selected);
     let missing: Vec<_> = expected.keys().filter(|id| !archive.entries.contains_key(*id)).collect();
     let surplus: Vec<_> = archive.entries.keys().filter(|id| !expected.contains_key(*id)).collect();
