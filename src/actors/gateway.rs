@@ -25,7 +25,7 @@ use crate::{
     clock::Clock,
     discord::{
         DiscordError,
-        gateway::{self, Plan, Session, ShardNumber, startup_delay},
+        gateway::{self, Plan, Session, ShardNumber, spacing, startup_delay},
     },
     domain::selection::PlaceSelection,
     store::Store,
@@ -180,22 +180,25 @@ async fn plan(parts: &Parts, closing: &watch::Sender<bool>) -> Option<Plan> {
 /// A service that is restarted again and again would use up the day's sessions. Going on with a session costs none,
 /// so only those who need a new one wait.
 async fn hold_back(parts: &Parts, shards: u32, closing: &watch::Sender<bool>) {
+    let store = parts.store.clone();
+    let starts = tokio::task::spawn_blocking(move || store.starts()).await;
+    let starts = starts.ok().and_then(Result::ok).unwrap_or_default();
+    let now = parts.clock.now();
+    let mut delay = spacing(&starts.at, now);
     for shard in (0..shards).map(ShardNumber) {
         if stored_session(&parts.store, shard, shards).await.is_none() {
-            let store = parts.store.clone();
-            let starts = tokio::task::spawn_blocking(move || store.starts()).await;
-            let starts = starts.ok().and_then(Result::ok).unwrap_or_default();
-            let delay = startup_delay(&starts.at, parts.clock.now());
-            if !delay.is_zero() {
-                warn!(?delay, "started again and again: holding back before a new session");
-                let mut closing = closing.subscribe();
-                tokio::select! {
-                    () = sleep(delay) => {}
-                    _ = closing.wait_for(|closing| *closing) => {}
-                }
-            }
-            return;
+            delay = delay.max(startup_delay(&starts.at, now));
+            break;
         }
+    }
+    if delay.is_zero() {
+        return;
+    }
+    info!(?delay, "a session was begun a short while ago: holding back before the next");
+    let mut closing = closing.subscribe();
+    tokio::select! {
+        () = sleep(delay) => {}
+        _ = closing.wait_for(|closing| *closing) => {}
     }
 }
 

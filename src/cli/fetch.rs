@@ -125,6 +125,10 @@ fn judge(
     for job in &overview.parked {
         missing.push(format!("{} of {} was put aside: {}", job.queue, job.subject, job.why));
     }
+    let unpublished = store.changed_months()?.len();
+    if unpublished > 0 {
+        missing.push(format!("{unpublished} months are not published yet; the next run does it"));
+    }
     let gone = overview.files.gone - gone_before.min(overview.files.gone);
     if gone > 0 {
         missing.push(format!("{gone} files are no longer with Discord; the page says which"));

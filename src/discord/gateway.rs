@@ -24,7 +24,7 @@ mod startup;
 pub use self::{
     event::Event,
     live::{LiveConnection, LiveGateway},
-    startup::startup_delay,
+    startup::{spacing, startup_delay},
 };
 
 /// Opens connections.

@@ -86,7 +86,7 @@ async fn what_may_not_be_read_any_more_leaves_before_its_links_die() {
     linked.watch(LIFETIME).await;
     let archive = linked.rig.published().await.unwrap();
     for message in before {
-        assert_eq!(archive.of_message(message), Vec::<&Value>::new(), "it can't be kept alive");
+        assert_eq!(archive.of_message(&message), Vec::<&Value>::new(), "it can't be kept alive");
     }
     assert!(!archive.entries.is_empty());
     let refusals = linked.rig.stats().invalid - invalid;
@@ -234,7 +234,7 @@ impl Linked {
         archive.assert_consistent();
         assert_eq!(archive.manifest["media"], "link");
         for (message, sample) in &self.samples {
-            for entry in archive.of_message(message) {
+            for entry in archive.of_message(&message) {
                 assert_looked_at(entry, sample);
             }
         }

@@ -183,7 +183,7 @@ async fn a_child_that_hangs_holds_up_nobody_else() {
 
 #[track_caller]
 fn entry<'a>(archive: &'a Archive, message: &str) -> &'a Value {
-    let entries = archive.of_message(message);
+    let entries = archive.of_message(&message);
     assert_eq!(entries.len(), 1, "entries of {message}");
     entries[0]
 }

@@ -11,6 +11,10 @@ const PERIOD: Duration = Duration::from_hours(1);
 /// So many starts in the period are an operator at work, and wait for nothing.
 const FREE: u32 = 3;
 
+/// Sessions are begun no faster than one in this time, and a little. Source: Discord's documentation, events/gateway,
+/// "Rate limiting".
+const WINDOW: Duration = Duration::from_millis(5_250);
+
 /// The first pause; it doubles with each further start in the period.
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
 
@@ -25,6 +29,13 @@ pub fn startup_delay(starts: &[Timestamp], now: Timestamp) -> Duration {
     let Some(over) = recent.checked_sub(FREE) else { return Duration::ZERO };
     let doubled = 1_u32.checked_shl(over).unwrap_or(u32::MAX);
     FIRST_PAUSE.saturating_mul(doubled).min(LONGEST_PAUSE)
+}
+
+/// How long a process waits before it connects at all, when the one before it began a session a moment ago. Even a
+/// session that is resumed may turn out to be over, and then a new one is begun at once.
+pub fn spacing(starts: &[Timestamp], now: Timestamp) -> Duration {
+    let last = starts.iter().copied().max().filter(|last| *last <= now);
+    last.map_or(Duration::ZERO, |last| WINDOW.saturating_sub(now.since(last)))
 }
 
 #[cfg(test)]
@@ -47,6 +58,19 @@ mod tests {
         check(&[3, 2, 1, 4], 20);
         check(&[1, 2, 3, 4, 5, 6], 80);
         check(&[1; 100], 900);
+    }
+
+    #[test]
+    fn a_session_that_was_just_begun_keeps_the_next_one_waiting() {
+        let now = Timestamp::from_secs(1_000_000);
+        let ago = |millis| {
+            [now.before(Duration::from_hours(1)), now.before(Duration::from_millis(millis))]
+        };
+        assert_eq!(spacing(&ago(0), now), Duration::from_millis(5_250));
+        assert_eq!(spacing(&ago(5_000), now), Duration::from_millis(250));
+        assert_eq!(spacing(&ago(6_000), now), Duration::ZERO);
+        assert_eq!(spacing(&[], now), Duration::ZERO);
+        assert_eq!(spacing(&[now.after(Duration::from_hours(1))], now), Duration::ZERO);
     }
 
     #[test]

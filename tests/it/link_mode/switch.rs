@@ -40,7 +40,7 @@ async fn the_mode_changes_and_nothing_is_lost() {
         clips,
         NewMessage::text("linked").attach(NewAttachment::new("linked.bin", b"linked".as_slice())),
     );
-    until_shown(&rig, "link", |archive| archive.of_message(posted).len() == 1).await;
+    until_shown(&rig, "link", |archive| archive.of_message(&posted).len() == 1).await;
     assert_eq!(service.drained().await.code, Some(0));
     let names = rig.bucket.names();
     let kept: BTreeSet<&String> = names.iter().filter(|name| name.starts_with("media/")).collect();

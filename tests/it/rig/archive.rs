@@ -140,7 +140,7 @@ impl Archive {
     }
 
     /// Panics when what the archive says in two places differs, or when a name does not tell of its bytes.
-    pub fn assert_consistent(&self) {
+    pub(crate) fn assert_consistent(&self) {
         let mut total = 0;
         for channel in list(&self.manifest["channels"]) {
             let Some(path) = channel["index"].as_str() else {

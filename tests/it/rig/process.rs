@@ -101,12 +101,12 @@ impl Process {
     }
 
     /// The number by which the system knows it.
-    pub fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id().expect("nobody waited for it yet")
     }
 
     /// The first line that it prints.
-    pub async fn first_line(&self) -> String {
+    pub(crate) async fn first_line(&self) -> String {
         until("it says something", async || self.said.0.lock().unwrap().first().cloned()).await
     }
 
