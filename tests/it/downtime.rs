@@ -56,7 +56,7 @@ async fn service(rig: &Rig) -> Process {
             return None;
         }
         let status = rig.status().await;
-        (status["service"]["caught_up"] == true && status["service"]["shards"][0] == 1)
+        (status["service"]["caught_up"] == true && status["service"]["shards_listening"] == 1)
             .then_some(())
     })
     .await;
