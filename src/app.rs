@@ -14,13 +14,13 @@ pub mod stills;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use actix::prelude::*;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 use tracing::{info, warn};
 
 use crate::{
     actors::{
         Drain,
-        alarm::Alarm,
+        alarm::{Alarm, Fatal},
         backfill::{self, Backfill, Progress, Wanted},
         download::Copier,
         gateway::{self, Gateway, Health},
@@ -42,7 +42,7 @@ use crate::{
     },
     ffmpeg::Thumbnailer,
     spool::Spool,
-    store::{Hint, Store},
+    store::{Hint, Store, Tallies, Tally},
 };
 
 /// The world outside, as ports.
@@ -137,6 +137,10 @@ pub struct Service {
     publisher: Addr<Publisher>,
     persistence: Addr<Persistence>,
 }
+
+/// A file that fails is tried again after pauses that grow to an hour. Work that is to end does not wait for the long
+/// ones: the next run tries again.
+const STALLED: Duration = Duration::from_mins(15);
 
 /// What nearly every actor needs.
 struct Common {
@@ -269,20 +273,27 @@ impl Service {
             return Ok(false);
         }
         let tallies = self.store.tallies()?;
-        let waiting =
-            [crate::store::Tally::DownloadsWaiting, crate::store::Tally::ThumbnailsWaiting];
+        let waiting = [Tally::DownloadsWaiting, Tally::ThumbnailsWaiting];
         let links_due = self.policy.mode == MediaMode::Link
             && self.store.next_link_due()?.is_some_and(|due| due <= self.clock.now());
         Ok(waiting.iter().all(|tally| tallies.get(*tally) == 0) && !links_due)
     }
 
-    /// Returns when everything that was asked for is done but for publishing, or when somebody rang the alarm.
-    pub async fn done(&self) -> Result<(), crate::actors::alarm::Fatal> {
+    /// Returns when everything that was asked for is done but for publishing, when somebody rang the alarm, or when
+    /// nothing has moved for so long that waiting on makes no sense.
+    pub async fn done(&self) -> Result<(), Fatal> {
         let mut commits = self.commits.clone();
         let mut progress = self.progress.clone();
+        let mut moved = (Tallies::default(), Instant::now());
         loop {
             if self.is_done().unwrap_or(false) {
                 return Ok(());
+            }
+            let tallies = self.store.tallies().unwrap_or_default();
+            if tallies != moved.0 || !progress.borrow().idle {
+                moved = (tallies, Instant::now());
+            } else if moved.1.elapsed() > STALLED {
+                return Err(stalled(&tallies));
             }
             tokio::select! {
                 fatal = self.alarm.rung() => return Err(fatal),
@@ -293,6 +304,17 @@ impl Service {
             }
         }
     }
+}
+
+fn stalled(tallies: &Tallies) -> Fatal {
+    let (downloads, looks) =
+        (tallies.get(Tally::DownloadsWaiting), tallies.get(Tally::ThumbnailsWaiting));
+    let reason = format!(
+        "nothing has moved for {} minutes (files yet to be copied: {downloads}, to be looked at: {looks}): \
+         Discord or the bucket does not give or take them now. Run this again later",
+        STALLED.as_secs() / 60
+    );
+    Fatal { part: "work", reason }
 }
 
 impl Common {

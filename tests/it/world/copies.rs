@@ -65,6 +65,30 @@ fn a_bucket_that_is_away_for_an_hour_costs_an_hour() {
 }
 
 #[test]
+fn work_that_is_to_end_does_not_wait_for_what_does_not_move() {
+    let mut world = World::new(3).messages(40);
+    world.start();
+    world.run_for(Duration::from_secs(8));
+    world.bucket_is(life::away());
+    let channel = world.channel();
+    world.truth.post(channel, &[Sort::Film]);
+    world.run_for(Duration::from_mins(1));
+    let began = world.truth.now();
+    let done = {
+        let life = world.life();
+        let service = life.service.as_ref().expect("it was started");
+        life.run(service.done())
+    };
+    let waited = world.truth.now().since(began);
+    assert!(waited < Duration::from_hours(1), "it gave up after {waited:?}");
+    let reason = done.expect_err("a file is yet to be copied").reason;
+    assert!(reason.contains("yet to be copied: 1,"), "{reason}");
+    world.bucket_is(Faults::default());
+    world.run_until_idle();
+    world.assert_archived();
+}
+
+#[test]
 fn whoever_is_told_to_end_publishes_and_lets_the_next_one_write() {
     let mut world = World::new(4).messages(60);
     world.start();
