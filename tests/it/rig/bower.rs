@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use discord_sim::{
-    ChannelId, Fault, GatewayOptions, Kind, NewAttachment, NewChannel, NewMessage, NewThread,
-    Options, Overwrite, READ_MESSAGE_HISTORY, RateLimits, Refresh, RoleId, Rule, Scope, Spec,
-    Subject, Target, VIEW_CHANNEL, World,
+    ChannelId, Fault, Kind, NewAttachment, NewChannel, NewMessage, NewThread, Options, Overwrite,
+    READ_MESSAGE_HISTORY, RateLimits, Refresh, RoleId, Rule, Scope, Spec, Subject, Target,
+    VIEW_CHANNEL, World,
 };
 
 /// The seed of worlds and dice; a failing run is the same when it is run again, but for the network's order.
@@ -102,13 +102,9 @@ impl Bower {
         Self { world, races }
     }
 
-    /// Discord's limits, in a world that runs faster.
+    /// Discord's limits, in a world whose requests run faster; sessions begin at its own pace.
     pub(crate) fn calm() -> Options {
-        let gateway = GatewayOptions {
-            identify_window: Duration::from_secs(5).div_f64(FASTER),
-            ..GatewayOptions::default()
-        };
-        Options { rate_limits: RateLimits::faster(FASTER), gateway, ..Options::default() }
+        Options { rate_limits: RateLimits::faster(FASTER), ..Options::default() }
     }
 
     /// The same, and everything that was ever seen to go wrong, early enough to leave time for mending.
