@@ -17,6 +17,7 @@ use bowerbird::{
         link::Link,
         message::{Attachment, Author, Message},
         place::{Access, Place, PlaceKind},
+        removal::RemovalPolicy,
         selection::{MediaMode, MediaSelection, Policy},
         text::readable,
         time::Timestamp,
@@ -96,6 +97,7 @@ fn policy() -> Policy {
         selection: MediaSelection::default(),
         mode: MediaMode::Copy,
         publish_every: Duration::from_mins(1),
+        removal: RemovalPolicy::default(),
     }
 }
 

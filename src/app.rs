@@ -55,6 +55,8 @@ pub struct Ports {
     pub cdn: Arc<dyn Cdn>,
     /// Where they go.
     pub bucket: Arc<dyn Bucket>,
+    /// Where is kept what must not be public.
+    pub private: Arc<dyn Bucket>,
     /// What is known.
     pub store: Store,
     /// Where files are on their way.

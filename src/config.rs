@@ -11,13 +11,20 @@ mod token;
 mod origin;
 mod problem;
 mod hint;
+mod webhook;
 
 use std::{
-    collections::BTreeSet, fmt, net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration,
+    collections::BTreeSet,
+    fmt,
+    net::SocketAddr,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    time::Duration,
 };
 
 use crate::domain::{
-    id::ChannelId,
+    id::{ChannelId, RoleId},
+    removal::RemovalPolicy,
     selection::{MediaMode, MediaSelection, PlaceSelection},
 };
 
@@ -26,8 +33,12 @@ pub use self::origin::Origin;
 pub use self::problem::{Problem, Problems};
 pub use self::token::Token;
 pub use self::variable::Variable;
+pub use self::webhook::Webhook;
 
 use self::reader::Reader;
+
+/// The name of the folder within the state folder that stands for a private bucket when no other is named.
+const PRIVATE: &str = "private";
 
 /// Finds the text of a setting by the name of its variable.
 pub type Lookup<'a> = dyn Fn(&str) -> Option<String> + 'a;
@@ -50,14 +61,22 @@ pub struct Config {
     pub bucket: BucketChoice,
     /// Where the store, the spool and the control socket are.
     pub state_dir: PathBuf,
+    /// Where is kept what must not be public.
+    pub private: PrivateChoice,
     /// What the page is called; the server's name when nothing was chosen.
     pub title: Option<String>,
+    /// What becomes of what was deleted on Discord.
+    pub removal: RemovalPolicy,
+    /// Members with one of these roles are not archived.
+    pub opt_out_roles: BTreeSet<RoleId>,
     /// When things happen.
     pub timings: Timings,
     /// How much happens at a time.
     pub workers: Workers,
     /// Where the service tells how it is; nowhere unless asked to.
     pub status_addr: Option<SocketAddr>,
+    /// Who is told when a person has to act; nobody unless asked to.
+    pub alerts: Option<Webhook>,
     /// How log lines look.
     pub log: LogFormat,
 }
@@ -110,6 +129,25 @@ impl fmt::Display for BucketChoice {
     }
 }
 
+/// Where is kept what must not be public: hidden files, raw messages, tombstones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PrivateChoice {
+    /// In a bucket or folder of its own, from which an empty state folder can be filled again.
+    Elsewhere(BucketChoice),
+    /// In a folder within the state folder, with which it is lost.
+    WithState(PathBuf),
+}
+
+impl PrivateChoice {
+    /// What it comes down to.
+    pub fn bucket(&self) -> BucketChoice {
+        match self {
+            Self::Elsewhere(bucket) => bucket.clone(),
+            Self::WithState(path) => BucketChoice::Folder { path: path.clone() },
+        }
+    }
+}
+
 /// When things happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timings {
@@ -119,6 +157,10 @@ pub struct Timings {
     pub confirm_after: Duration,
     /// How long the queues may drain before the process ends without them.
     pub shutdown_after: Duration,
+    /// How often history that was read is read again; never when none.
+    pub reconcile_every: Option<Duration>,
+    /// How often the bucket is compared with the catalogue; never when none.
+    pub verify_every: Option<Duration>,
 }
 
 /// How much happens at a time.
@@ -167,6 +209,8 @@ pub struct LocalConfig {
     pub bucket: BucketChoice,
     /// Where the store and the control socket are.
     pub state_dir: PathBuf,
+    /// Where is kept what must not be public.
+    pub private: PrivateChoice,
     /// Where the service tells how it is.
     pub status_addr: Option<SocketAddr>,
     /// How log lines look.
@@ -180,6 +224,8 @@ pub struct Wishes {
     pub places: PlaceSelection,
     /// Which files are taken, and how.
     pub media: Media,
+    /// What becomes of what was deleted on Discord.
+    pub removal: RemovalPolicy,
     /// When things happen.
     pub timings: Timings,
 }
@@ -190,8 +236,11 @@ impl Wishes {
         let mut reader = Reader::new(lookup);
         let places = read_places(&mut reader);
         let media = read_media(&mut reader);
+        let removal = read_removal(&mut reader);
         let timings = read_timings(&mut reader);
-        reader.finish(|| Some(Self { places: places?, media: media?, timings: timings? }))
+        reader.finish(|| {
+            Some(Self { places: places?, media: media?, removal: removal?, timings: timings? })
+        })
     }
 }
 
@@ -206,19 +255,25 @@ impl Config {
         let title = reader.optional(&variable::TITLE, parse::title);
         let timings = read_timings(&mut reader);
         let workers = read_workers(&mut reader, cores);
-        reader.required(&variable::ON_DELETE, parse::on_delete);
+        let removal = read_removal(&mut reader);
+        let opt_out_roles = reader.optional(&variable::OPT_OUT_ROLE_ID, parse::ids);
+        let alerts = reader.optional(&variable::ALERT_WEBHOOK_URL, parse::webhook);
         reader.finish(|| {
-            let LocalConfig { bucket, state_dir, status_addr, log } = local?;
+            let LocalConfig { bucket, state_dir, private, status_addr, log } = local?;
             Some(Self {
                 discord: discord?,
                 places: places?,
                 media: media?,
                 bucket,
                 state_dir,
+                private,
                 title,
+                removal: removal?,
+                opt_out_roles: opt_out_roles.unwrap_or_default(),
                 timings: timings?,
                 workers: workers?,
                 status_addr,
+                alerts,
                 log,
             })
         })
@@ -279,21 +334,57 @@ fn read_local(reader: &mut Reader<'_>) -> Option<LocalConfig> {
     let state_dir = reader.required(&variable::STATE_DIR, parse::path);
     let status_addr = reader.required(&variable::STATUS_ADDR, parse::address);
     let log = reader.required(&variable::LOG_FORMAT, parse::log_format);
+    let public = name.clone();
+    let private_name = reader.optional(&variable::STATE_BUCKET_NAME, |text| {
+        if public.as_deref() == Some(text) {
+            return Err("is the bucket that everybody may read (BUCKET_NAME)".into());
+        }
+        parse::bucket_name(text)
+    });
+    let private_folder = reader.optional(&variable::STATE_BUCKET_DIR, |text| {
+        if text == folder.as_deref().and_then(Path::to_str).unwrap_or_default() {
+            return Err("is the folder that everybody may read (ARCHIVE_DIR)".into());
+        }
+        parse::path(text)
+    });
+    let state_dir = state_dir?;
+    let gcs = |name| BucketChoice::Gcs {
+        name,
+        credentials: credentials.clone(),
+        emulator: emulator.clone(),
+    };
+    let private = match (private_name, private_folder) {
+        (Some(name), _) => PrivateChoice::Elsewhere(gcs(name)),
+        (None, Some(path)) => PrivateChoice::Elsewhere(BucketChoice::Folder { path }),
+        (None, None) => PrivateChoice::WithState(state_dir.join(PRIVATE)),
+    };
     let bucket = match name {
-        Some(name) => BucketChoice::Gcs { name, credentials, emulator },
+        Some(name) => gcs(name),
         None => BucketChoice::Folder { path: folder? },
     };
-    Some(LocalConfig { bucket, state_dir: state_dir?, status_addr: status_addr?.0, log: log? })
+    let (status_addr, log) = (status_addr?.0, log?);
+    Some(LocalConfig { bucket, state_dir, private, status_addr, log })
+}
+
+fn read_removal(reader: &mut Reader<'_>) -> Option<RemovalPolicy> {
+    let on_delete = reader.required(&variable::ON_DELETE, parse::on_delete);
+    let erase_after = reader.required(&variable::ERASE_DELETED_AFTER, parse::period);
+    let mass = reader.required(&variable::MASS_DELETION, parse::percent);
+    Some(RemovalPolicy { on_delete: on_delete?, erase_after: erase_after?.0, mass: mass? })
 }
 
 fn read_timings(reader: &mut Reader<'_>) -> Option<Timings> {
     let publish_every = reader.required(&variable::PUBLISH_EVERY, parse::duration);
     let confirm_after = reader.required(&variable::CONFIRM_AFTER, parse::duration);
     let shutdown_after = reader.required(&variable::SHUTDOWN_AFTER, parse::duration);
+    let reconcile_every = reader.required(&variable::RECONCILE_EVERY, parse::period);
+    let verify_every = reader.required(&variable::VERIFY_EVERY, parse::period);
     Some(Timings {
         publish_every: publish_every?,
         confirm_after: confirm_after?,
         shutdown_after: shutdown_after?,
+        reconcile_every: reconcile_every?.0,
+        verify_every: verify_every?.0,
     })
 }
 

@@ -9,6 +9,7 @@ pub mod link;
 pub mod message;
 pub mod place;
 pub mod selection;
+pub mod removal;
 pub mod coverage;
 pub mod crawl;
 pub mod entry;

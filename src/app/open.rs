@@ -19,7 +19,7 @@ use crate::{
     },
     cdn::{Host, HttpCdn},
     clock::Clock,
-    config::{BucketChoice, Config, Origin},
+    config::{BucketChoice, Config, Origin, PrivateChoice},
     discord::{LiveDiscord, gateway::LiveGateway},
     domain::selection::MediaMode,
     domain::selection::{PlaceSelection, Policy},
@@ -56,6 +56,15 @@ pub async fn bucket(choice: &BucketChoice) -> anyhow::Result<Arc<dyn Bucket>> {
             Ok(Arc::new(RetryBucket::new(Arc::new(bucket), RetryPolicy::default())))
         }
     }
+}
+
+/// The bucket for what must not be public.
+pub async fn private(choice: &PrivateChoice) -> anyhow::Result<Arc<dyn Bucket>> {
+    bucket(&choice.bucket()).await.context(match choice {
+        PrivateChoice::Elsewhere(BucketChoice::Gcs { .. }) => "STATE_BUCKET_NAME",
+        PrivateChoice::Elsewhere(BucketChoice::Folder { .. }) => "STATE_BUCKET_DIR",
+        PrivateChoice::WithState(_) => "STATE_DIR",
+    })
 }
 
 /// A bucket of Google's, without retries.
@@ -113,11 +122,13 @@ pub async fn ports(config: &Config, discord: LiveDiscord, store: Store) -> anyho
         .await
         .context("open the spool in STATE_DIR")?;
     sweep(&spool, &store).await.context("sweep the spool in STATE_DIR")?;
+    let private = private(&config.private).await?;
     Ok(Ports {
         discord: Arc::new(discord),
         gateway: None,
         cdn: Arc::new(cdn(config)?),
         bucket,
+        private,
         store,
         spool,
         thumbnailer: Arc::new(ffmpeg()),
@@ -158,6 +169,7 @@ pub fn orders(
             selection: config.media.selection.clone(),
             mode: config.media.mode,
             publish_every: config.timings.publish_every,
+            removal: config.removal,
         },
         selection,
         wanted,

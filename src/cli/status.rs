@@ -73,6 +73,7 @@ fn retry_parked(store: &Store, settings: &Settings) -> anyhow::Result<()> {
         selection: wishes.media.selection,
         mode: wishes.media.mode,
         publish_every: wishes.timings.publish_every,
+        removal: wishes.removal,
     };
     let context = Context { now: Clock::System.now(), policy: Arc::new(policy) };
     let mut commit = store.begin(context);

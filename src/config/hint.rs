@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, fmt};
 
 use super::variable::{
-    ALL, ARCHIVE_DIR, BUCKET_NAME, CHANNEL_IDS, GOOGLE_APPLICATION_CREDENTIALS, SERVER_IDS, TOKEN,
-    Variable,
+    ALL, ARCHIVE_DIR, BUCKET_NAME, CHANNEL_IDS, GOOGLE_APPLICATION_CREDENTIALS, SERVER_IDS,
+    STATE_BUCKET_NAME, TOKEN, Variable,
 };
 
 /// What other bots and tools call the same thing.
@@ -18,10 +18,8 @@ const FOREIGN: &[(&str, &Variable)] = &[
     ("DISCORD_CHANNEL_ID", &CHANNEL_IDS),
     ("BUCKET", &BUCKET_NAME),
     ("GCS_BUCKET", &BUCKET_NAME),
+    ("STATE_BUCKET", &STATE_BUCKET_NAME),
 ];
-
-/// What later versions are to understand.
-const LATER: &[&str] = &["STATE_BUCKET_NAME", "ERASE_DELETED_AFTER"];
 
 /// In a short name one slip is all that keeps it recognisable; in a long one two are.
 const SHORT_NAME: usize = 8;
@@ -35,11 +33,6 @@ pub enum Hint {
         found: String,
         /// What may have been meant.
         meant: &'static str,
-    },
-    /// This version does not understand it yet.
-    NotYet {
-        /// What was set.
-        found: String,
     },
     /// It does nothing without another.
     Alone {
@@ -58,9 +51,6 @@ impl fmt::Display for Hint {
             Self::Misspelled { found, meant } => {
                 write!(f, "{found} is set but means nothing here: did you mean {meant}?")
             }
-            Self::NotYet { found } => {
-                write!(f, "{found} is set, but this version does not have it yet")
-            }
             Self::Alone { found, missing, instead } => {
                 write!(f, "{found} is set but {missing} is not: {instead} is used")
             }
@@ -73,15 +63,16 @@ pub fn hints<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<Hint> {
     let names: BTreeSet<&str> = names.into_iter().collect();
     let mut hints = Vec::new();
     for &name in &names {
-        if LATER.contains(&name) {
-            hints.push(Hint::NotYet { found: name.to_owned() });
-        } else if let Some(meant) = meant(name)
+        if let Some(meant) = meant(name)
             && !names.contains(meant)
         {
             hints.push(Hint::Misspelled { found: name.to_owned(), meant });
         }
     }
-    if names.contains(GOOGLE_APPLICATION_CREDENTIALS.name) && !names.contains(BUCKET_NAME.name) {
+    let buckets = [BUCKET_NAME.name, STATE_BUCKET_NAME.name];
+    if names.contains(GOOGLE_APPLICATION_CREDENTIALS.name)
+        && !buckets.iter().any(|bucket| names.contains(bucket))
+    {
         hints.push(Hint::Alone {
             found: GOOGLE_APPLICATION_CREDENTIALS.name,
             missing: BUCKET_NAME.name,

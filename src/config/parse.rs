@@ -5,8 +5,13 @@ use std::{
     time::Duration,
 };
 
-use super::{LogFormat, Origin, problem::Complaint};
-use crate::domain::selection::{MediaKind, MediaMode};
+use url::Url;
+
+use super::{LogFormat, Origin, Webhook, problem::Complaint};
+use crate::domain::{
+    removal::{OnDelete, Percent},
+    selection::{MediaKind, MediaMode},
+};
 
 /// More would be felt by the CDN, or by the machine, rather than by the archive.
 const MOST_WORKERS: usize = 64;
@@ -16,6 +21,12 @@ const LONGEST: Duration = Duration::from_hours(24);
 
 /// A name in the head of a page, not a text.
 const LONGEST_TITLE: usize = 100;
+
+/// Beyond this nobody means a period.
+const LONGEST_PERIOD: Duration = Duration::from_hours(24 * 3_660);
+
+/// How often something is done; none when never.
+pub(super) struct Period(pub(super) Option<Duration>);
 
 /// An address to listen on, or none.
 pub(super) struct Listen(pub(super) Option<SocketAddr>);
@@ -64,11 +75,55 @@ pub(super) fn log_format(text: &str) -> Result<LogFormat, Complaint> {
 }
 
 /// What becomes of a message that was deleted: it is hidden, and nothing else can be chosen yet.
-pub(super) fn on_delete(text: &str) -> Result<(), Complaint> {
+pub(super) fn on_delete(text: &str) -> Result<OnDelete, Complaint> {
     match text {
-        "hide" => Ok(()),
-        "keep" | "erase" => Err("is not available yet".into()),
+        "hide" => Ok(OnDelete::Hide),
+        "erase" => Ok(OnDelete::Erase),
+        "keep" => Ok(OnDelete::Keep),
         _ => Err("is not known".into()),
+    }
+}
+
+/// A share of a hundred.
+pub(super) fn percent(text: &str) -> Result<Percent, Complaint> {
+    let (number, unit) = measured(text)?;
+    match (u8::try_from(number), unit) {
+        (Ok(number @ 0..=100), "%") => Ok(Percent(number)),
+        (_, "%") => Err("is more than everything".into()),
+        (_, unit) => Err(wrong_unit(unit)),
+    }
+}
+
+/// How often something is done, or never.
+pub(super) fn period(text: &str) -> Result<Period, Complaint> {
+    if text == "never" {
+        return Ok(Period(None));
+    }
+    let (number, unit) = measured(text)?;
+    let seconds: u64 = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return Err(wrong_unit(unit)),
+    };
+    match number.checked_mul(seconds).map(Duration::from_secs) {
+        Some(Duration::ZERO) => Err("is nothing".into()),
+        Some(period) if period <= LONGEST_PERIOD => Ok(Period(Some(period))),
+        _ => Err("is too long".into()),
+    }
+}
+
+/// An address that messages are posted to. Whoever knows it may post, so what is wrong with it is told without it.
+pub(super) fn webhook(text: &str) -> Result<Webhook, Complaint> {
+    let address = Url::parse(text).map_err(|_| "is no address")?;
+    let local = matches!(address.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
+    match address.scheme() {
+        "https" => Ok(Webhook::new(text)),
+        // For tests and for relays on the same machine.
+        "http" if local => Ok(Webhook::new(text)),
+        "http" => Err("would be sent in the clear".into()),
+        _ => Err("is no address of the web".into()),
     }
 }
 

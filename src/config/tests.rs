@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::domain::{id::GuildId, selection::MediaKind};
+use crate::domain::{
+    id::GuildId,
+    removal::{OnDelete, Percent},
+    selection::MediaKind,
+};
 
 /// `123456789012345678` in base64, a time, a signature of 38 characters.
 const TOKEN: &str = "MTIzNDU2Nzg5MDEyMzQ1Njc4.GabcDE.abcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -48,6 +52,11 @@ fn a_token_is_all_that_is_needed() {
     assert_eq!(config.media.selection, MediaSelection::default());
     assert_eq!(config.bucket, BucketChoice::Folder { path: "./archive".into() });
     assert_eq!(config.state_dir, PathBuf::from("./state"));
+    assert_eq!(config.private, PrivateChoice::WithState("./state/private".into()));
+    assert_eq!(config.removal, RemovalPolicy::default());
+    assert!(config.opt_out_roles.is_empty() && config.alerts.is_none());
+    assert_eq!(config.timings.reconcile_every, Some(Duration::from_hours(24 * 30)));
+    assert_eq!(config.timings.verify_every, Some(Duration::from_hours(24 * 7)));
     assert_eq!(config.title, None);
     assert_eq!(config.timings.publish_every, Duration::from_mins(1));
     assert_eq!(config.timings.confirm_after, Duration::from_mins(5));
@@ -69,7 +78,15 @@ fn every_setting_is_taken() {
         ("MEDIA", "link"),
         ("MEDIA_KINDS", "image,Audio"),
         ("MAX_FILE_SIZE", "100MB"),
-        ("ON_DELETE", "hide"),
+        ("ON_DELETE", "erase"),
+        ("ERASE_DELETED_AFTER", "never"),
+        ("MASS_DELETION", "100%"),
+        ("OPT_OUT_ROLE_ID", "410000000000000001"),
+        ("STATE_BUCKET_NAME", "owl-state"),
+        ("STATE_BUCKET_DIR", "/elsewhere"),
+        ("RECONCILE_EVERY", "90d"),
+        ("VERIFY_EVERY", "12h"),
+        ("ALERT_WEBHOOK_URL", "https://discord.com/api/webhooks/1/secret"),
         ("BUCKET_NAME", "owl-clips.example.com"),
         ("GOOGLE_APPLICATION_CREDENTIALS", "/run/secrets/key.json"),
         ("STORAGE_EMULATOR_HOST", "127.0.0.1:9023"),
@@ -95,6 +112,20 @@ fn every_setting_is_taken() {
     );
     assert_eq!(config.places.excluded, BTreeSet::from([ChannelId(310_000_000_000_000_003)]));
     assert!(config.places.include_private && config.places.include_nsfw);
+    assert_eq!(
+        config.removal,
+        RemovalPolicy { on_delete: OnDelete::Erase, erase_after: None, mass: Percent(100) }
+    );
+    assert_eq!(config.opt_out_roles, BTreeSet::from([RoleId(410_000_000_000_000_001)]));
+    assert_eq!(config.timings.reconcile_every, Some(Duration::from_hours(24 * 90)));
+    assert_eq!(config.timings.verify_every, Some(Duration::from_hours(12)));
+    assert_eq!(format!("{:?}", config.alerts), "Some(***)");
+    let alerts = config.alerts.as_ref().map(Webhook::reveal);
+    assert_eq!(alerts, Some("https://discord.com/api/webhooks/1/secret"));
+    let PrivateChoice::Elsewhere(BucketChoice::Gcs { name, .. }) = &config.private else {
+        panic!("a bucket's name wins over a folder")
+    };
+    assert_eq!(name, "owl-state");
     assert_eq!(config.media.mode, MediaMode::Link);
     assert_eq!(
         config.media.selection,
@@ -220,8 +251,16 @@ fn bad_values_are_refused_with_the_remedy() {
     refused("MAX_FILE_SIZE", "big", "does not begin with a whole number");
     refused("MAX_FILE_SIZE", "0MB", "is nothing");
     refused("MAX_FILE_SIZE", "99999999999TB", "too large");
-    refused("ON_DELETE", "keep", "not available yet");
-    refused("ON_DELETE", "erase", "not available yet: it should be hide");
+    refused("ERASE_DELETED_AFTER", "30", "lacks its unit");
+    refused("ERASE_DELETED_AFTER", "0d", "is nothing");
+    refused("ERASE_DELETED_AFTER", "11000d", "too long");
+    refused("MASS_DELETION", "101%", "more than everything");
+    refused("MASS_DELETION", "5", "lacks its unit");
+    refused("OPT_OUT_ROLE_ID", "no archive", "separated by commas");
+    refused("STATE_BUCKET_NAME", "gs://owls", "an address");
+    refused("STATE_BUCKET_DIR", "./archive", "everybody may read");
+    refused("RECONCILE_EVERY", "monthly", "does not begin with a whole number");
+    refused("ALERT_WEBHOOK_URL", "http://example.com/hook", "in the clear");
     refused("ON_DELETE", "shred", "not known");
     refused("BUCKET_NAME", "gs://owls", "an address");
     refused("BUCKET_NAME", "Owls", "holds 'O'");
@@ -340,8 +379,8 @@ fn misspelled_settings_are_noticed() {
     );
     hinted(&["DISCORD_TOKEN", "TOKEN"], &[]);
     hinted(
-        &["STATE_BUCKET_NAME"],
-        &["STATE_BUCKET_NAME is set, but this version does not have it yet"],
+        &["STATE_BUCKET"],
+        &["STATE_BUCKET is set but means nothing here: did you mean STATE_BUCKET_NAME?"],
     );
     hinted(
         &["GOOGLE_APPLICATION_CREDENTIALS"],

@@ -77,6 +77,12 @@ pub(super) const GOOGLE_APPLICATION_CREDENTIALS: Variable = Variable::new(
 pub(super) const ARCHIVE_DIR: Variable = Variable::new("ARCHIVE_DIR", FOLDER).default("./archive");
 pub(super) const STATE_DIR: Variable = Variable::new("STATE_DIR", FOLDER).default("./state");
 
+pub(super) const STATE_BUCKET_NAME: Variable = Variable::new(
+    "STATE_BUCKET_NAME",
+    "the name of a second Google Cloud Storage bucket that nobody else may read",
+);
+pub(super) const STATE_BUCKET_DIR: Variable = Variable::new("STATE_BUCKET_DIR", FOLDER);
+
 const FOLDER: &str = "the path of a folder, which is made when it is missing";
 
 pub(super) const TITLE: Variable =
@@ -99,7 +105,19 @@ pub(super) const SPOOL_SIZE: Variable = Variable::new("SPOOL_SIZE", SIZE).defaul
 const SIZE: &str = "a whole number with its unit: 500KB, 100MB or 2GB in steps of 1000, 512MiB or 2GiB in steps of 1024";
 
 pub(super) const ON_DELETE: Variable =
-    Variable::new("ON_DELETE", "hide, the only choice in this version").default("hide");
+    Variable::new("ON_DELETE", "hide, erase or keep").default("hide");
+pub(super) const ERASE_DELETED_AFTER: Variable =
+    Variable::new("ERASE_DELETED_AFTER", PERIOD).default("30d");
+pub(super) const MASS_DELETION: Variable =
+    Variable::new("MASS_DELETION", "a share of the archive from 0% to 100%, such as 5%")
+        .default("5%");
+pub(super) const OPT_OUT_ROLE_ID: Variable = Variable::new("OPT_OUT_ROLE_ID", IDS);
+
+pub(super) const RECONCILE_EVERY: Variable =
+    Variable::new("RECONCILE_EVERY", PERIOD).default("30d");
+pub(super) const VERIFY_EVERY: Variable = Variable::new("VERIFY_EVERY", PERIOD).default("7d");
+
+const PERIOD: &str = "never, or a whole number with its unit, at most ten years: 30d, 12h or 90s";
 
 pub(super) const DOWNLOADS: Variable = Variable::new("DOWNLOADS", WORKERS);
 pub(super) const THUMBNAILS: Variable = Variable::new("THUMBNAILS", WORKERS);
@@ -121,6 +139,12 @@ pub(super) const STATUS_ADDR: Variable = Variable::new(
     "off, or an address with a port: 127.0.0.1:9090 for this machine alone, 0.0.0.0:9090 for everybody who reaches it",
 )
 .default("off");
+
+pub(super) const ALERT_WEBHOOK_URL: Variable = Variable::new(
+    "ALERT_WEBHOOK_URL",
+    "an address that begins with https://, such as that of a webhook of a channel on Discord",
+)
+.secret();
 
 pub(super) const LOG_FORMAT: Variable =
     Variable::new("LOG_FORMAT", "auto, text or json").default("auto");
@@ -152,18 +176,26 @@ pub(super) const ALL: &[&Variable] = &[
     &MEDIA_KINDS,
     &MAX_FILE_SIZE,
     &ON_DELETE,
+    &ERASE_DELETED_AFTER,
+    &MASS_DELETION,
+    &OPT_OUT_ROLE_ID,
     &BUCKET_NAME,
     &GOOGLE_APPLICATION_CREDENTIALS,
     &ARCHIVE_DIR,
     &STATE_DIR,
+    &STATE_BUCKET_NAME,
+    &STATE_BUCKET_DIR,
     &TITLE,
     &PUBLISH_EVERY,
     &CONFIRM_AFTER,
+    &RECONCILE_EVERY,
+    &VERIFY_EVERY,
     &SHUTDOWN_AFTER,
     &DOWNLOADS,
     &THUMBNAILS,
     &SPOOL_SIZE,
     &STATUS_ADDR,
+    &ALERT_WEBHOOK_URL,
     &LOG_FORMAT,
     &DISCORD_API_URL,
     &CDN_HOSTS,

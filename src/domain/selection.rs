@@ -8,6 +8,7 @@ use super::{
     id::{ChannelId, GuildId},
     message::split_name,
     place::{Place, PlaceKind},
+    removal::RemovalPolicy,
 };
 
 /// What sort of file it is.
@@ -138,6 +139,8 @@ pub struct Policy {
     pub mode: MediaMode,
     /// What changes within this time is one publication.
     pub publish_every: Duration,
+    /// What becomes of what was deleted on Discord.
+    pub removal: RemovalPolicy,
 }
 
 impl Policy {

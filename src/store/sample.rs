@@ -23,6 +23,7 @@ use crate::domain::{
     link::Link,
     message::{Attachment, Author, Message},
     place::{Access, Place, PlaceKind},
+    removal::RemovalPolicy,
     selection::{MediaKind, MediaMode, MediaSelection, Policy},
     time::Timestamp,
 };
@@ -126,6 +127,7 @@ pub(super) fn policy(mode: MediaMode, kinds: &[MediaKind]) -> Policy {
         selection: MediaSelection { kinds, max_size: None },
         mode,
         publish_every: Duration::from_mins(1),
+        removal: RemovalPolicy::default(),
     }
 }
 

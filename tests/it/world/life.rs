@@ -13,7 +13,10 @@ use bowerbird::{
     cdn::Cdn,
     clock::Clock,
     discord::{Discord, gateway::Gateway},
-    domain::selection::{MediaMode, PlaceSelection, Policy},
+    domain::{
+        removal::RemovalPolicy,
+        selection::{MediaMode, PlaceSelection, Policy},
+    },
     ffmpeg::Thumbnailer,
     gallery::page::PageMode,
     spool::Spool,
@@ -196,8 +199,9 @@ async fn open_ports(world: &World, life: &Life, clock: Clock) -> Ports {
     let spool = Spool::open(world.folder.path().join("spool"), SPOOL).await.unwrap();
     open::sweep(&spool, &store).await.unwrap();
     let gateway = Some(gateway);
+    let private: Arc<dyn Bucket> = Arc::new(world.private.clone());
     let lease = Keeper::new(lease.expect("nobody else wants this bucket"), clock);
-    Ports { discord, gateway, cdn, bucket, store, spool, thumbnailer, lease, clock }
+    Ports { discord, gateway, cdn, bucket, private, store, spool, thumbnailer, lease, clock }
 }
 
 /// The right to write. Whoever starts while the bucket is away is started again.
@@ -226,6 +230,7 @@ fn orders(world: &World) -> Orders {
             selection: world.selection.clone(),
             mode: world.mode,
             publish_every: Duration::from_mins(1),
+            removal: RemovalPolicy::default(),
         },
         selection: PlaceSelection { guilds: [GUILD].into(), ..PlaceSelection::default() },
         wanted: world.wanted,
