@@ -29,10 +29,18 @@ fn spelled_out(text: &str, is_to_be: impl Fn(char) -> bool) -> String {
             '\n' => out.push_str(r"\n"),
             '\r' => out.push_str(r"\r"),
             '\t' => out.push_str(r"\t"),
-            other => out.push_str(&format!(r"\u{:04x}", u32::from(other))),
+            other => {
+                out.push_str(r"\u");
+                out.extend([12, 8, 4, 0].map(|shift| hexadecimal(u32::from(other) >> shift)));
+            }
         }
     }
     out
+}
+
+/// The lowest four bits as a digit; none of the characters spelled out has more than sixteen.
+fn hexadecimal(bits: u32) -> char {
+    char::from_digit(bits & 0xf, 16).expect("four bits make a digit")
 }
 
 /// Whether a character is a command and not a letter: control characters, with which escape sequences begin, the two
