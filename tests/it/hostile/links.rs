@@ -129,6 +129,8 @@ fn mislead(addresses: Vec<String>) -> Rule {
             let file = &mut message["attachments"][0];
             file["url"] = json!(addresses[named]);
             file["proxy_url"] = json!(addresses[named]);
+            // A hash that is a path, or that would end the host it is appended to.
+            message["author"]["avatar"] = json!(format!("../../@{}", addresses[named]));
         }
         Forged { headers: Vec::new(), body: serde_json::to_vec(&page).unwrap() }
     })

@@ -22,8 +22,8 @@ const BREAKS: u64 = 2;
 const SEED: u64 = 17;
 
 /// A part of a PNG: length, name, content, and a checksum that is right.
-fn chunk(name: &[u8; 4], content: &[u8]) -> Vec<u8> {
-    let summed = [&name[..], content].concat();
+fn chunk(name: &[u8], content: &[u8]) -> Vec<u8> {
+    let summed = [name, content].concat();
     let mut sum = flate2::Crc::new();
     sum.update(&summed);
     let length = u32::try_from(content.len()).unwrap().to_be_bytes();
@@ -71,7 +71,7 @@ fn jpg(side: u16) -> Vec<u8> {
 }
 
 /// A box of an MP4.
-fn boxed(name: &[u8; 4], content: &[u8]) -> Vec<u8> {
+fn boxed(name: &[u8], content: &[u8]) -> Vec<u8> {
     let length = u32::try_from(content.len() + 8).unwrap().to_be_bytes();
     [&length[..], name, content].concat()
 }
