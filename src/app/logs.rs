@@ -1,9 +1,13 @@
-//! Log lines on standard error: text for people, JSON for machines. Tokens and signed links are in none of them,
-//! because no type that holds one prints it.
+//! Log lines on standard error: text for people, JSON for machines. Tokens and signed links are in none of them:
+//! no type of ours that holds one prints it, and others are heard only when they worry, for what libraries say of
+//! their work at finer levels are headers, addresses and frames.
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing::Level;
+use tracing_subscriber::{
+    EnvFilter, filter::filter_fn, fmt, layer::SubscriberExt, util::SubscriberInitExt,
+};
 
 use crate::config::LogFormat;
 
@@ -19,7 +23,8 @@ pub fn begin(format: LogFormat) {
         LogFormat::Text => false,
         LogFormat::Json => true,
     };
-    let registry = tracing_subscriber::registry().with(filter);
+    let quiet = filter_fn(|line| *line.level() <= Level::WARN || is_ours(line.target()));
+    let registry = tracing_subscriber::registry().with(filter).with(quiet);
     let lines = fmt::layer().with_writer(super::progress::writer);
     let begun = if json {
         registry.with(lines.json().flatten_event(true)).try_init()
@@ -28,4 +33,8 @@ pub fn begin(format: LogFormat) {
     };
     // Fails only when logging has begun already.
     begun.ok();
+}
+
+fn is_ours(target: &str) -> bool {
+    target.split("::").next() == Some(env!("CARGO_PKG_NAME"))
 }
