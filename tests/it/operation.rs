@@ -64,8 +64,9 @@ async fn status_address(rig: &Rig) -> String {
     until("the service tells where it can be asked", async || {
         let said = rig.said();
         let line = said.lines().find(|line| line.contains("telling how the service is"))?;
-        let address = line.split("address=").nth(1)?.split_whitespace().next()?;
-        Some(format!("http://{address}"))
+        let (_, address) = line.split_once("127.0.0.1:")?;
+        let port: String = address.chars().take_while(char::is_ascii_digit).collect();
+        Some(format!("http://127.0.0.1:{port}"))
     })
     .await
 }

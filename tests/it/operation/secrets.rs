@@ -12,6 +12,7 @@ use discord_sim::{
     Content, EventFault, EventRule, Fault, NewAttachment, NewChannel, NewMessage, Options, Refresh,
     Rule, Scope, Target, When, World,
 };
+use serde_json::Value;
 
 use super::{Hook, WEBHOOK_SECRET, get, status_address};
 use crate::rig::{Bower, Rig, until};
@@ -106,6 +107,7 @@ async fn run_eventfully(mode: &'static str) {
         .options(eventful())
         .set("MEDIA", mode)
         .set("RUST_LOG", "trace")
+        .set("LOG_FORMAT", "json")
         .set("STATUS_ADDR", "127.0.0.1:0")
         .set("ALERT_WEBHOOK_URL", &hook.address)
         .start()
@@ -152,7 +154,19 @@ async fn run_eventfully(mode: &'static str) {
         secrets.assert_not_in("an alert", &told);
     }
     let said = rig.said();
-    assert!(said.contains("TRACE") && said.contains("DEBUG"), "everything was asked of the log");
+    let lines = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let told: BTreeSet<(String, String)> = lines
+        .filter_map(|line| {
+            let word = |key: &str| Some(line.get(key)?.as_str()?.to_owned());
+            Some((word("level")?, word("target")?.split("::").next()?.to_owned()))
+        })
+        .collect();
+    assert!(told.contains(&("DEBUG".to_owned(), "bowerbird".to_owned())), "{told:?}");
+    let chatter = |(level, from): &&(String, String)| {
+        from != "bowerbird" && !matches!(level.as_str(), "WARN" | "ERROR")
+    };
+    let chatter: Vec<_> = told.iter().filter(chatter).collect();
+    assert!(chatter.is_empty(), "what libraries say holds headers and addresses: {chatter:?}");
     secrets.assert_not_in("the log", &said);
 }
 
