@@ -115,6 +115,9 @@ async fn measured(State(attendant): State<Attendant>) -> String {
             ("bowerbird_thumbnails_parked", Tally::ThumbnailsParked),
             ("bowerbird_stills", Tally::Stills),
             ("bowerbird_links", Tally::Links),
+            ("bowerbird_reconcile_messages", Tally::MessagesReread),
+            ("bowerbird_reconcile_edits", Tally::EditsFound),
+            ("bowerbird_reconcile_deletions", Tally::DeletionsFound),
         ];
         for (name, tally) in gauges {
             set(name, tallies.get(tally));
