@@ -117,9 +117,12 @@ pub const fn reconciling(period: Option<Duration>) -> Reconciling {
     }
 }
 
-/// What is covered of a span is read again, once, unless it was since it was asked for.
-pub const fn reconciling_once(span: Span, asked_at: Timestamp) -> Reconciling {
-    Reconciling::Once { span, asked_at }
+/// What is covered of a span is read again, once, when it was asked for, and unless it was since then.
+pub const fn reconciling_once(span: Span, asked_at: Option<Timestamp>) -> Reconciling {
+    match asked_at {
+        Some(asked_at) => Reconciling::Once { span, asked_at },
+        None => Reconciling::Never,
+    }
 }
 
 /// What lies in a span, and nothing to come.
@@ -239,17 +242,8 @@ impl Service {
             orders.downloads,
         )));
         refresh_seat.start(Refresh::new(common.refresh(&ports)));
-        reconcile_seat.start(Reconcile::new(reconcile::Parts {
-            discord: Arc::clone(&ports.patient),
-            ledger: common.ledger.clone(),
-            store: common.store.clone(),
-            selection: Arc::clone(&common.selection),
-            reconciling: orders.reconciling,
-            clock: common.clock,
-            alarm: common.alarm.clone(),
-            reading: progress.subscribe(),
-            progress: reconciled.clone(),
-        }));
+        let reading = progress.subscribe();
+        reconcile_seat.start(common.reconcile(&ports, orders, reading, reconciled.clone()));
         backfill_seat.start(Backfill::new(common.backfill(&ports, orders, progress.clone())));
         let listens = ports.gateway.is_some();
         if let Some(port) = ports.gateway {
@@ -310,10 +304,15 @@ impl Service {
         drained("persistence", self.persistence.send(Drain).await);
     }
 
+    /// Whether everything that was asked for was read, and read again.
+    pub fn has_read(&self) -> bool {
+        let again = matches!(self.reconciling, Reconciling::Once { .. });
+        self.progress.borrow().idle && (!again || self.reconciled.borrow().done)
+    }
+
     /// Whether everything that was asked for is done: read, copied, looked at and published.
     pub fn is_done(&self) -> Result<bool, crate::store::StoreError> {
-        let asked = matches!(self.reconciling, Reconciling::Once { .. });
-        if !self.progress.borrow().idle || asked && !self.reconciled.borrow().done {
+        if !self.has_read() {
             return Ok(false);
         }
         let tallies = self.store.tallies()?;
@@ -410,6 +409,26 @@ impl Common {
             alarm: self.alarm.clone(),
             progress,
         }
+    }
+
+    fn reconcile(
+        &self,
+        ports: &Ports,
+        orders: &Orders,
+        reading: watch::Receiver<Progress>,
+        progress: watch::Sender<Reconciled>,
+    ) -> Reconcile {
+        Reconcile::new(reconcile::Parts {
+            discord: Arc::clone(&ports.patient),
+            ledger: self.ledger.clone(),
+            store: self.store.clone(),
+            selection: Arc::clone(&self.selection),
+            reconciling: orders.reconciling,
+            clock: self.clock,
+            alarm: self.alarm.clone(),
+            reading,
+            progress,
+        })
     }
 }
 

@@ -48,8 +48,8 @@ const AT_ONCE: usize = 32;
 /// How long a place rests that can't be read now. The polite layer has tried for a minute already.
 const REST: Duration = Duration::from_mins(5);
 
-/// How often is looked what there is to do, though nobody rang.
-const LOOK_EVERY: Duration = Duration::from_mins(1);
+/// How often is looked what there is to do, though nobody rang: a lost bell costs no more than this.
+const LOOK_EVERY: Duration = Duration::from_hours(1);
 
 /// How far second readings have come, for people who wait for them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -155,7 +155,7 @@ impl Rounds {
             let plan = self.plan().await;
             self.parts.progress.send_modify(|progress| {
                 progress.left = plan.left;
-                progress.done = plan.todo.is_idle();
+                progress.done = plan.left == 0 && plan.todo.is_idle();
             });
             if let Err(Fatal(error)) = self.carry_out(plan.todo).await {
                 return self.parts.alarm.ring("reconcile", error.to_string());
@@ -204,9 +204,11 @@ impl Rounds {
     }
 
     async fn wait(&self, pause: Duration) {
+        let rested = self.resting().values().min().copied();
+        let at = Instant::now() + pause.min(LOOK_EVERY);
         tokio::select! {
             () = self.bell.notified() => {}
-            () = tokio::time::sleep(pause.min(LOOK_EVERY)) => {}
+            () = tokio::time::sleep_until(rested.map_or(at, |rested| rested.min(at))) => {}
         }
     }
 

@@ -127,7 +127,9 @@ impl Reread {
         let reading = row.reading_mut(self.errand);
         reading.under_way = self.below.map(|below| (self.mark, below));
         if self.below.is_none() {
-            reading.done = Some(self.mark);
+            // What was read last in a round is to be read again a period after that, and not after its beginning.
+            let ended = self.errand == Errand::Round;
+            reading.done = Some(if ended { context.now } else { self.mark });
         }
         if self.errand == Errand::Round {
             row.read_at = Some(context.now);

@@ -262,7 +262,7 @@ pub struct PlaceReread {
 /// when we listened again, when somebody asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reading {
-    /// The mark of the last one that ended.
+    /// The mark of the last one that ended; of a round, when that was.
     pub done: Option<Timestamp>,
     /// The mark of the one that is under way, and below which message it goes on.
     pub under_way: Option<(Timestamp, MessageId)>,

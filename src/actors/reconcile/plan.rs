@@ -171,7 +171,7 @@ impl Desk<'_> {
             }
         }
         let todo = if visits.is_empty() { Todo::Nothing } else { Todo::Now(visits) };
-        Ok(Plan { todo: if left > 0 && todo.is_idle() { Todo::Nothing } else { todo }, left })
+        Ok(Plan { todo, left })
     }
 
     /// The next page of the round that is due first.

@@ -156,7 +156,7 @@ proptest! {
         let cuts: Vec<u64> = cuts.into_iter().collect();
         let covered: Vec<_> = cuts
             .chunks_exact(2)
-            .map(|pair| span(pair[0], pair[1] - 1).to_owned())
+            .map(|pair| span(pair[0], pair[1] - 1))
             .collect();
         let covered = if covered.is_empty() { vec![span(0, 5_000)] } else { covered };
         let is_covered = |id: &MessageId| covered.iter().any(|span| span.contains(*id));

@@ -91,7 +91,7 @@ fn a_page_that_is_read_again_tells_of_edits_and_of_how_far_it_came() {
     let taken_off = edited(5, message(1, &[1]));
     reread(&world, vec![taken_off, message(2, &[3]), message(3, &[])], None);
     assert_eq!(found(&world), (5, 1));
-    assert_eq!(row().round, Reading { done: Some(at(100)), under_way: None });
+    assert_eq!(row().round, Reading { done: Some(world.now.get()), under_way: None });
     assert_eq!(row().unheard, Reading::default());
 }
 
