@@ -205,7 +205,12 @@ impl Rounds {
 
     async fn wait(&self, pause: Duration) {
         let rested = self.resting().values().min().copied();
-        let at = Instant::now() + pause.min(LOOK_EVERY);
+        // Places come to be covered without a bell.
+        let longest = match self.parts.reconciling {
+            Reconciling::Every(period) => LOOK_EVERY.min(period),
+            Reconciling::Never | Reconciling::Once { .. } => LOOK_EVERY,
+        };
+        let at = Instant::now() + pause.min(longest);
         tokio::select! {
             () = self.bell.notified() => {}
             () = tokio::time::sleep_until(rested.map_or(at, |rested| rested.min(at))) => {}

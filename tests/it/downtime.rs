@@ -233,6 +233,10 @@ async fn changes_whose_events_are_lost_are_found_by_reading_again() {
     let process = service(&rig).await;
     let posted: Vec<_> = (0..6).map(|n| world.post(clips, clip(&format!("clip-{n}")))).collect();
     until_stored(&rig, &posted).await;
+    until("all of it was read back", async || {
+        (rig.status().await["messages_read"] == posted.len()).then_some(())
+    })
+    .await;
     let gateway = rig.discord.gateway();
     for event in ["MESSAGE_DELETE", "MESSAGE_UPDATE"] {
         gateway.inject(EventRule::new(event, When::Always, EventFault::Lose));
