@@ -12,6 +12,8 @@
 //!                   CDN→spool→bucket  ffmpeg→bucket         signed links   shards→manifest→bucket
 //! ```
 //!
+//! Reconcile stands beside Backfill, and reads again what was read once Backfill has nothing to read.
+//!
 //! Everybody awaits Persistence; Persistence awaits nobody and wakes with `try_send`; Gateway's own loop awaits
 //! nothing but the gateway. So waiting requests form no cycle.
 //!
@@ -22,6 +24,7 @@ pub mod supervisor;
 pub mod persistence;
 pub mod gateway;
 pub mod backfill;
+pub mod reconcile;
 pub mod worker;
 pub mod download;
 pub mod thumbnail;

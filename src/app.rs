@@ -29,6 +29,7 @@ use crate::{
         gateway::{self, Gateway, Health},
         persistence::{self, Ledger, Persistence},
         publisher::{self, Keeper, Page, Publisher},
+        reconcile::{self, Reconcile, Reconciled, Reconciling},
         refresh::{self, Refresh},
         supervisor::Supervisor,
         thumbnail::{Eyes, Looker},
@@ -42,6 +43,7 @@ use crate::{
         coverage::Span,
         id::MessageId,
         selection::{MediaMode, PlaceSelection, Policy},
+        time::Timestamp,
     },
     ffmpeg::Thumbnailer,
     spool::Spool,
@@ -52,6 +54,8 @@ use crate::{
 pub struct Ports {
     /// Discord over REST.
     pub discord: Arc<dyn Discord>,
+    /// The same, for calls that can wait.
+    pub patient: Arc<dyn Discord>,
     /// Discord's gateway; none for work that ends.
     pub gateway: Option<Arc<dyn discord::gateway::Gateway>>,
     /// Where files come from.
@@ -81,6 +85,8 @@ pub struct Orders {
     pub selection: PlaceSelection,
     /// What of their history.
     pub wanted: Wanted,
+    /// What of it is read again.
+    pub reconciling: Reconciling,
     /// How long after a live message its place is read back.
     pub confirm_after: Duration,
     /// Transfers at a time.
@@ -106,6 +112,22 @@ pub const fn from_now_on(history_too: bool) -> Wanted {
     if history_too { Wanted::From(MessageId::FIRST) } else { Wanted::AsRemembered }
 }
 
+/// What is covered is read again within each such period, or never.
+pub const fn reconciling(period: Option<Duration>) -> Reconciling {
+    match period {
+        Some(period) => Reconciling::Every(period),
+        None => Reconciling::Never,
+    }
+}
+
+/// What is covered of a span is read again, once, when it was asked for, and unless it was since then.
+pub const fn reconciling_once(span: Span, asked_at: Option<Timestamp>) -> Reconciling {
+    match asked_at {
+        Some(asked_at) => Reconciling::Once { span, asked_at },
+        None => Reconciling::Never,
+    }
+}
+
 /// What lies in a span, and nothing to come.
 pub const fn only(span: Span) -> Wanted {
     Wanted::Only(span)
@@ -128,6 +150,8 @@ pub struct Service {
     pub store: Store,
     /// How far reading has come.
     pub progress: watch::Receiver<Progress>,
+    /// How far reading again has come.
+    pub reconciled: watch::Receiver<Reconciled>,
     /// Counts commits, for those who wait for a state of the store.
     pub commits: watch::Receiver<u64>,
     /// How the gateway's shards are.
@@ -136,6 +160,8 @@ pub struct Service {
     clock: Clock,
     gateway: Option<Addr<Gateway>>,
     backfill: Addr<Backfill>,
+    reconcile: Addr<Reconcile>,
+    reconciling: Reconciling,
     refresh: Addr<Refresh>,
     download: Addr<Worker<Copier>>,
     thumbnail: Addr<Worker<Looker>>,
@@ -167,6 +193,7 @@ impl Service {
         let (thumbnail, thumbnail_seat) = supervisor.seat("thumbnail", worker::MAILBOX);
         let (download, download_seat) = supervisor.seat("download", worker::MAILBOX);
         let (refresh, refresh_seat) = supervisor.seat("refresh", refresh::MAILBOX);
+        let (reconcile, reconcile_seat) = supervisor.seat("reconcile", reconcile::MAILBOX);
         let (backfill, backfill_seat) = supervisor.seat("backfill", backfill::MAILBOX);
         let (gateway, gateway_seat) = supervisor.seat("gateway", gateway::MAILBOX);
 
@@ -180,6 +207,7 @@ impl Service {
         };
         let commits = watch::Sender::new(0);
         let progress = watch::Sender::new(Progress::new());
+        let reconciled = watch::Sender::new(Reconciled::default());
         let health = watch::Sender::new(Health::default());
 
         persistence_seat.start(Persistence::new(persistence::Parts {
@@ -193,6 +221,7 @@ impl Service {
                 (Hint::Refresh, refresh.clone().recipient()),
                 (Hint::Publish, publisher.clone().recipient()),
                 (Hint::Survey, backfill.clone().recipient()),
+                (Hint::Reconcile, reconcile.clone().recipient()),
             ]),
             commits: commits.clone(),
         }));
@@ -217,6 +246,8 @@ impl Service {
             orders.downloads,
         )));
         refresh_seat.start(Refresh::new(common.refresh(&ports)));
+        let reading = progress.subscribe();
+        reconcile_seat.start(common.reconcile(&ports, orders, reading, reconciled.clone()));
         backfill_seat.start(Backfill::new(common.backfill(&ports, orders, progress.clone())));
         let listens = ports.gateway.is_some();
         if let Some(port) = ports.gateway {
@@ -235,10 +266,13 @@ impl Service {
         Self {
             supervisor,
             progress: progress.subscribe(),
+            reconciled: reconciled.subscribe(),
+            reconciling: orders.reconciling,
             commits: commits.subscribe(),
             health: health.subscribe(),
             gateway: listens.then_some(gateway),
             backfill,
+            reconcile,
             refresh,
             download,
             thumbnail,
@@ -266,6 +300,7 @@ impl Service {
             drained("gateway", gateway.send(Drain).await);
         }
         drained("backfill", self.backfill.send(Drain).await);
+        drained("reconcile", self.reconcile.send(Drain).await);
         drained("refresh", self.refresh.send(Drain).await);
         drained("download", self.download.send(Drain).await);
         drained("thumbnail", self.thumbnail.send(Drain).await);
@@ -273,9 +308,15 @@ impl Service {
         drained("persistence", self.persistence.send(Drain).await);
     }
 
+    /// Whether everything that was asked for was read, and read again.
+    pub fn has_read(&self) -> bool {
+        let again = matches!(self.reconciling, Reconciling::Once { .. });
+        self.progress.borrow().idle && (!again || self.reconciled.borrow().done)
+    }
+
     /// Whether everything that was asked for is done: read, copied, looked at and published.
     pub fn is_done(&self) -> Result<bool, crate::store::StoreError> {
-        if !self.progress.borrow().idle {
+        if !self.has_read() {
             return Ok(false);
         }
         let tallies = self.store.tallies()?;
@@ -289,7 +330,7 @@ impl Service {
     /// nothing has moved for so long that waiting on makes no sense.
     pub async fn done(&self) -> Result<(), Fatal> {
         let mut commits = self.commits.clone();
-        let mut progress = self.progress.clone();
+        let (mut progress, mut reconciled) = (self.progress.clone(), self.reconciled.clone());
         let mut moved = (Tallies::default(), Instant::now());
         loop {
             if self.is_done().unwrap_or(false) {
@@ -305,6 +346,7 @@ impl Service {
                 fatal = self.alarm.rung() => return Err(fatal),
                 _ = commits.changed() => {}
                 _ = progress.changed() => {}
+                _ = reconciled.changed() => {}
                 // Time alone makes links due.
                 () = tokio::time::sleep(Duration::from_secs(1)) => {}
             }
@@ -371,6 +413,26 @@ impl Common {
             alarm: self.alarm.clone(),
             progress,
         }
+    }
+
+    fn reconcile(
+        &self,
+        ports: &Ports,
+        orders: &Orders,
+        reading: watch::Receiver<Progress>,
+        progress: watch::Sender<Reconciled>,
+    ) -> Reconcile {
+        Reconcile::new(reconcile::Parts {
+            discord: Arc::clone(&ports.patient),
+            ledger: self.ledger.clone(),
+            store: self.store.clone(),
+            selection: Arc::clone(&self.selection),
+            reconciling: orders.reconciling,
+            clock: self.clock,
+            alarm: self.alarm.clone(),
+            reading,
+            progress,
+        })
     }
 }
 

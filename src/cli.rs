@@ -81,13 +81,14 @@ impl Command {
 pub struct RunArgs {
     /// Reads everything that was posted before, too.
     ///
-    /// What was read once is not read again, so this may stay on. Without it the archive begins when the service is
+    /// What was read once is not read again without --reconcile, so this may stay on. Without it the archive begins when the service is
     /// first started; what is posted while it is down is caught up with either way.
     #[arg(long)]
     pub fetch_history: bool,
 }
 
 /// What is read once.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that people give or leave out")]
 #[expect(clippy::doc_markdown, reason = "these comments are the help that a terminal shows")]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 #[command(after_help = "\
@@ -95,6 +96,7 @@ Examples:
   bowerbird fetch --all-channels                        everything there is
   bowerbird fetch --channel-id 1103370250417328202      one channel with its threads
   bowerbird fetch --after 2026-03-01 --before 2026-04-01 --kinds video,image
+  bowerbird fetch --reconcile --after 2026-03-01        what changed on Discord since then
   bowerbird fetch --dry-run --max-size 100MB            what would be read and copied
 
 What was read once is not read again, so an interrupted fetch goes on where it stopped.
@@ -123,10 +125,15 @@ pub struct FetchArgs {
     /// Copies files up to this size, such as 100MB [variable: MAX_FILE_SIZE, default: any].
     #[arg(long, value_name = "SIZE")]
     pub max_size: Option<String>,
+    /// Also reads again what was read before, for edits and deletions that happened while nobody listened.
+    ///
+    /// The service does the same by and by, within RECONCILE_EVERY. This takes a request for each hundred messages.
+    #[arg(long)]
+    pub reconcile: bool,
     /// Goes on with the last fetch that did not end, with the channels and times it was given.
     #[arg(
         long,
-        conflicts_with_all = ["server_id", "channel_id", "all_channels", "after", "before", "kinds", "max_size"]
+        conflicts_with_all = ["server_id", "channel_id", "all_channels", "after", "before", "kinds", "max_size", "reconcile"]
     )]
     pub resume: bool,
     /// Says what would be read and copied, and changes nothing.
@@ -242,7 +249,8 @@ pub struct StatusArgs {
     /// Lists every channel and thread, not only those that need attention.
     #[arg(long, conflicts_with = "json")]
     pub all: bool,
-    /// Has tried again what was put aside because it failed for good, or again and again.
+    /// Has tried again what was put aside because it failed for good, or again and again, and asks again for messages
+    /// that could not be read.
     #[arg(long)]
     pub retry_parked: bool,
     /// Writes JSON, for programs.
@@ -331,6 +339,7 @@ mod tests {
             "bowerbird fetch --all-channels --channel-id 2",
             "bowerbird fetch --resume --after 2026-03-01",
             "bowerbird fetch --resume --channel-id 2",
+            "bowerbird fetch --resume --reconcile",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
         }

@@ -15,6 +15,7 @@ mod raw;
 mod record;
 mod people;
 mod crawl;
+mod reread;
 mod work;
 mod links;
 mod publication;
@@ -43,11 +44,12 @@ pub use self::{
     people::{AvatarCopied, ChangedPerson},
     publication::{Announced, Month, MonthEntry, Published, PublishedMonth},
     record::{Deleted, Observed},
+    reread::{FoundDeleted, ParkedReread, Reread, RereadPlanned, RereadState, UnheardReread},
     sled::SledKv,
     table::Txn,
     tables::{
-        Dirty, GuildRow, IndexRow, ParkedMessage, PlaceRow, PublicationRow, SessionRow, ShardRef,
-        ShardsRow, StartsRow,
+        Dirty, GuildRow, IndexRow, ParkedMessage, PlaceReread, PlaceRow, PublicationRow, Reading,
+        RereadWhole, SessionRow, ShardRef, ShardsRow, StartsRow,
     },
     tally::{Tallies, Tally},
     vitals::Backlog,
@@ -67,6 +69,8 @@ pub enum Hint {
     Publish,
     /// Places of which nothing is known yet.
     Survey,
+    /// Something to be read again.
+    Reconcile,
 }
 
 /// Reads the catalogue. Calls block for as long as a disk does, so they belong on a blocking thread.

@@ -4,7 +4,7 @@
 
 mod words;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -13,10 +13,11 @@ use crate::{
         coverage::EXTRACTOR,
         id::{ChannelId, GuildId, MessageId},
         place::Place,
+        reconcile::Unheard,
         selection::PlaceSelection,
         time::Timestamp,
     },
-    store::{PlaceRow, Store, StoreError, Tally},
+    store::{PlaceRow, Store, StoreError, Tallies, Tally},
 };
 
 pub use self::words::{Amount, Words};
@@ -37,6 +38,8 @@ pub struct Overview {
     pub parked: Vec<Parked>,
     /// What was read of each channel, threads included.
     pub places: Vec<Covered>,
+    /// What was read again for edits and deletions that nobody told of.
+    pub reconciled: Reconciled,
     /// The last publication.
     pub published: Option<PublishedAt>,
     /// How the running service is; none when it was not asked.
@@ -144,6 +147,29 @@ pub enum Standing {
     LeftOut,
 }
 
+/// What was read again for edits and deletions that nobody told of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reconciled {
+    /// Channels and threads that are gone through in rounds.
+    pub places: usize,
+    /// Those whose first round has ended.
+    pub places_done: usize,
+    /// Those in the middle of one.
+    pub places_under_way: usize,
+    /// Each was gone through once more since then; none before each was once.
+    pub all_since: Option<Timestamp>,
+    /// When the last page of a round was read.
+    pub last_page: Option<Timestamp>,
+    /// From when to when events were lost, where the latest pages are still being read again for it.
+    pub unheard: Option<Unheard>,
+    /// Messages read again so far.
+    pub messages: u64,
+    /// Edits found so far.
+    pub edits: u64,
+    /// Deletions found so far.
+    pub deletions: u64,
+}
+
 /// When something was published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublishedAt {
@@ -196,12 +222,38 @@ impl Overview {
             },
             parked: parked.collect(),
             places: places(store, selection)?,
+            reconciled: reconciled(store, &tallies)?,
             published: store
                 .publication()?
                 .map(|last| PublishedAt { generation: last.generation, at: last.at }),
             service: None,
         })
     }
+}
+
+fn reconciled(store: &Store, tallies: &Tallies) -> Result<Reconciled, StoreError> {
+    let state = store.reread_state()?;
+    // Places that are gone are in no round any more.
+    let gone: HashSet<ChannelId> = store
+        .places()?
+        .into_iter()
+        .filter(|row| row.missing_since.is_some())
+        .map(|row| row.place.id)
+        .collect();
+    let rows = || state.places.iter().filter(|(id, _)| !gone.contains(id)).map(|(_, row)| row);
+    let done = || rows().filter_map(|row| row.round.done);
+    let (places, places_done) = (rows().count(), done().count());
+    Ok(Reconciled {
+        places,
+        places_done,
+        places_under_way: rows().filter(|row| row.round.under_way.is_some()).count(),
+        all_since: done().min().filter(|_| places_done == places),
+        last_page: rows().filter_map(|row| row.read_at).max(),
+        unheard: state.unheard,
+        messages: tallies.get(Tally::MessagesReread),
+        edits: tallies.get(Tally::EditsFound),
+        deletions: tallies.get(Tally::DeletionsFound),
+    })
 }
 
 fn places(store: &Store, selection: Option<&PlaceSelection>) -> Result<Vec<Covered>, StoreError> {

@@ -155,6 +155,9 @@ const TALLIES: &[(&str, Tally)] = &[
     ("bowerbird_files_stored_bytes", Tally::StoredBytes),
     ("bowerbird_files_gone", Tally::Gone),
     ("bowerbird_queue_waiting_bytes", Tally::BytesWaiting),
+    ("bowerbird_reconcile_messages", Tally::MessagesReread),
+    ("bowerbird_reconcile_edits", Tally::EditsFound),
+    ("bowerbird_reconcile_deletions", Tally::DeletionsFound),
     ("bowerbird_stills", Tally::Stills),
     ("bowerbird_links", Tally::Links),
 ];

@@ -3,9 +3,11 @@
 use std::{collections::BTreeSet, panic::resume_unwind, sync::Arc};
 
 use super::{
-    Announced, AvatarCopied, Claim, Claimed, Deleted, Failed, Hint, HistoryWanted, LinksRefreshed,
-    Looked, Observed, PageRead, PlaceSeen, PlacesLost, Published, SessionMoved, Started, Store,
-    StoreError, Stored, Surveyed, SweepDone, ThreadsListed, Txn,
+    Announced, AvatarCopied, Claim, Claimed, Deleted, Failed, FoundDeleted, Hint, HistoryWanted,
+    LinksRefreshed, Looked, Observed, PageRead, ParkedReread, PlaceSeen, PlacesLost, Published,
+    Reread, RereadPlanned, SessionMoved, Started, Store, StoreError, Stored, Surveyed, SweepDone,
+    ThreadsListed, Txn, UnheardReread,
+    reread::index_kept,
     tables::PROBE,
     work::{retry_parked, sweep},
 };
@@ -48,10 +50,22 @@ pub enum Change {
     Announced(Announced),
     /// A publication is in the bucket.
     Published(Box<Published>),
-    /// Jobs that were put aside are to be tried again.
+    /// Jobs and messages that were put aside are to be tried again.
     RetryParked,
     /// Somebody wants to know whether anything can be written.
     Probe,
+    /// A page was read again.
+    Reread(Reread),
+    /// Deletions were found of which nobody told.
+    FoundDeleted(FoundDeleted),
+    /// Second readings of places were begun, or are due.
+    RereadPlanned(RereadPlanned),
+    /// What went unheard was read again.
+    UnheardReread(UnheardReread),
+    /// Messages that had been put aside were asked for again.
+    ParkedReread(ParkedReread),
+    /// Some more of what is kept is to be indexed.
+    IndexKept,
 }
 
 /// What a change may need besides itself.
@@ -81,11 +95,8 @@ impl Change {
             Self::ThreadsListed(change) => change.apply(txn),
             Self::PageRead(change) => change.apply(txn, context),
             Self::HistoryWanted(change) => change.apply(txn),
-            Self::SessionMoved(change) => {
-                change.apply(txn);
-                Ok(())
-            }
-            Self::Started(Started) => Started::apply(txn, context),
+            Self::SessionMoved(change) => change.apply(txn, context),
+            Self::Started(change) => change.apply(txn, context),
             Self::Stored(change) => change.apply(txn, context),
             Self::Looked(change) => change.apply(txn, context),
             Self::Failed(change) => change.apply(txn, context),
@@ -101,6 +112,12 @@ impl Change {
                 PROBE.put(txn, &(), &context.now.as_millis());
                 Ok(())
             }
+            Self::Reread(change) => change.apply(txn, context),
+            Self::FoundDeleted(change) => change.apply(txn, context),
+            Self::RereadPlanned(change) => change.apply(txn, context),
+            Self::UnheardReread(change) => change.apply(txn),
+            Self::ParkedReread(change) => change.apply(txn, context),
+            Self::IndexKept => index_kept(txn),
         }
     }
 }
@@ -183,6 +200,11 @@ from_changes!(
     AvatarCopied,
     LinksRefreshed,
     Announced,
+    Reread,
+    FoundDeleted,
+    RereadPlanned,
+    UnheardReread,
+    ParkedReread,
 );
 
 impl From<Published> for Change {

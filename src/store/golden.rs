@@ -7,15 +7,16 @@
 use std::{fmt::Debug, fmt::Write, path::PathBuf};
 
 use super::{
-    Dirty, GuildRow, IndexRow, PublicationRow, SessionRow, ShardRef, ShardsRow, StartsRow,
+    Dirty, GuildRow, IndexRow, PlaceReread, PublicationRow, Reading, RereadWhole, SessionRow,
+    ShardRef, ShardsRow, StartsRow,
     raw::RawRow,
     sample::{CHANNEL, THREAD, at, content, key, message, place, sha},
     table::{Key, Row, Table},
     tables::{
-        CONTENTS, DELAYED, DIRTY, ENTRIES, GARBAGE, GUILDS, INDEXES, JOBS, PARKED, PARKED_MESSAGES,
-        PEOPLE, PEOPLE_CHANGED, PLACES, POLICY, POSTS, PUBLICATION, ParkedMessage, PersonDirty,
-        PlaceRow, PolicyRow, RAW, READY, RENEWALS, SESSIONS, SHARDS, STARTS, TALLIES, TOMBSTONES,
-        Tombstone, USES,
+        CONTENTS, DELAYED, DIRTY, ENTRIES, GARBAGE, GUILDS, INDEXES, JOBS, KEPT, ListeningRow,
+        PARKED, PARKED_MESSAGES, PEOPLE, PEOPLE_CHANGED, PLACES, POLICY, POSTS, PUBLICATION,
+        ParkedMessage, PersonDirty, PlaceRow, PolicyRow, RAW, READY, RENEWALS, REREAD, RereadRow,
+        SESSIONS, SHARDS, STARTS, TALLIES, TOMBSTONES, Tombstone, USES,
     },
 };
 use crate::domain::{
@@ -25,6 +26,7 @@ use crate::domain::{
     job::{Job, JobState, Lane, Queue, Rank, Subject},
     message::Attachment,
     place::PlaceKind,
+    reconcile::Unheard,
     selection::MediaKind,
 };
 
@@ -232,8 +234,28 @@ fn publications_keep_their_form() {
 
 #[test]
 fn the_rest_keeps_its_form() {
-    let session = SessionRow { session: r#"{"id":"s"}"#.into(), shards: 2 };
-    check("session", &SESSIONS, &1, &session);
+    let listening = ListeningRow {
+        session: Some(SessionRow { session: r#"{"id":"s"}"#.into(), shards: 2 }),
+        heard_until: Some(at(3)),
+        unheard: Some(Unheard { from: at(1), to: at(2) }),
+    };
+    check("session", &SESSIONS, &1, &listening);
+    check("kept", &KEPT, &(CHANNEL, key(1, 1).message), &());
+    let done = Reading { done: Some(at(1)), under_way: None };
+    let place = PlaceReread {
+        known_since: at(1),
+        read_at: Some(at(2)),
+        round: Reading { under_way: Some((at(3), MessageId(4))), ..done.clone() },
+        unheard: Reading::default(),
+        asked: done,
+    };
+    check("reread_place", &REREAD, &Some(THREAD), &RereadRow::Place(place));
+    let whole = RereadWhole {
+        indexed_to: Some(MessageId(5)),
+        indexed: true,
+        retry_after: Some(MessageId(6)),
+    };
+    check("reread_whole", &REREAD, &None, &RereadRow::Whole(whole));
     check("starts", &STARTS, &(), &StartsRow { at: vec![at(1), at(2)] });
     check("tally", &TALLIES, &3, &-7);
 }

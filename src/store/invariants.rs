@@ -9,8 +9,8 @@ use super::{
     Change, Failed, LinksRefreshed, Looked, Month, Observed, Stored, Tally,
     sample::{Edition, World, attachment, content, edited, id, key, link, message, policy, sha},
     tables::{
-        CONTENTS, DELAYED, DIRTY, ENTRIES, GARBAGE, JOBS, PARKED, PARKED_MESSAGES, READY, RENEWALS,
-        SHARDS, TOMBSTONES, USES,
+        CONTENTS, DELAYED, DIRTY, ENTRIES, GARBAGE, JOBS, KEPT, PARKED, PARKED_MESSAGES, RAW,
+        READY, RENEWALS, SHARDS, TOMBSTONES, USES,
     },
 };
 use crate::domain::{
@@ -29,6 +29,7 @@ pub(super) fn check(world: &World) {
     tallies_are_counts(world);
     links_and_uses_match(world);
     the_page_is_not_forgotten(world);
+    what_is_kept_is_indexed(world);
 }
 
 /// What the page shows of a month, in words.
@@ -223,6 +224,19 @@ fn the_page_is_not_forgotten(world: &World) {
         shards.iter().flat_map(|(_, row)| &row.shards).map(|shard| &shard.path).collect();
     for ((_, path), ()) in GARBAGE.all(source).unwrap() {
         assert!(!named.contains(&path), "{path} is named and will be deleted");
+    }
+}
+
+/// A second reading finds everything that is kept of a message which was not deleted.
+fn what_is_kept_is_indexed(world: &World) {
+    let source = &world.store.source();
+    let indexed: BTreeSet<_> =
+        KEPT.all(source).unwrap().into_iter().map(|((_, message), ())| message).collect();
+    let raw = RAW.all(source).unwrap().into_iter().map(|(message, _)| message);
+    let parked = PARKED_MESSAGES.all(source).unwrap().into_iter().map(|(message, _)| message);
+    for message in raw.chain(parked) {
+        let deleted = TOMBSTONES.contains(source, &message).unwrap();
+        assert!(deleted || indexed.contains(&message), "{message} is kept, and not indexed");
     }
 }
 

@@ -22,6 +22,7 @@ mod schedules;
 mod links;
 mod copies;
 mod access;
+mod reconcile;
 
 use std::{
     path::Path,
@@ -33,7 +34,7 @@ use std::{
 };
 
 use bowerbird::{
-    actors::backfill::Wanted,
+    actors::{backfill::Wanted, reconcile::Reconciling},
     app::from_now_on,
     bucket::{Faults, MemoryBucket},
     domain::{
@@ -69,6 +70,8 @@ struct World {
     dice: Dice,
     weather: Weather,
     requests: Requests,
+    /// Those that were made to read again.
+    again: Requests,
     fetches: Arc<AtomicU64>,
     turns: Turns,
     kv: Arc<MemoryKv>,
@@ -78,6 +81,7 @@ struct World {
     folder: tempfile::TempDir,
     mode: MediaMode,
     wanted: Wanted,
+    reconciling: Reconciling,
     selection: MediaSelection,
     end: Option<(Step, u32)>,
     fuse: Option<Fuse>,
@@ -104,6 +108,7 @@ impl World {
             dice: Dice::new(seed),
             weather: Weather::new(Climate::calm()),
             requests: Requests::default(),
+            again: Requests::default(),
             fetches: Arc::default(),
             turns: Arc::default(),
             kv: Arc::default(),
@@ -113,6 +118,7 @@ impl World {
             folder,
             mode: MediaMode::Copy,
             wanted: from_now_on(true),
+            reconciling: Reconciling::Never,
             selection: MediaSelection { kinds: MediaKind::ALL.into(), max_size: None },
             end: None,
             fuse: None,

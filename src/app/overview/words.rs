@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use indicatif::HumanBytes;
 
-use super::{Covered, Files, Overview, Running, Standing, Waiting};
+use super::{Covered, Files, Overview, Reconciled, Running, Standing, Waiting};
 use crate::domain::printable::Printable;
 
 /// A screen holds some fifty lines; half of them for places leaves the rest in sight.
@@ -62,6 +62,7 @@ impl fmt::Display for Words<'_> {
             None => writeln!(f, "Published  nothing yet")?,
         }
         self.write_places(f)?;
+        write_reconciled(f, &overview.reconciled)?;
         write_parked(f, overview)
     }
 }
@@ -154,6 +155,30 @@ fn write_service(f: &mut fmt::Formatter<'_>, service: &Running) -> fmt::Result {
         .collect();
     if !restarts.is_empty() {
         writeln!(f, "           started again after a crash: {}", restarts.join(", "))?;
+    }
+    Ok(())
+}
+
+fn write_reconciled(f: &mut fmt::Formatter<'_>, reconciled: &Reconciled) -> fmt::Result {
+    let Reconciled { places, places_done, places_under_way, all_since, messages, .. } = reconciled;
+    if *messages == 0 && reconciled.unheard.is_none() {
+        return Ok(());
+    }
+    let Reconciled { edits, deletions, .. } = reconciled;
+    match all_since {
+        Some(since) => write!(f, "Reconciled everything was read again since {since}")?,
+        None => write!(f, "Reconciled {places_done} of {places} channels and threads read again")?,
+    }
+    writeln!(
+        f,
+        ", {places_under_way} under way: {edits} edits and {deletions} deletions found that nobody told of"
+    )?;
+    if let Some(unheard) = &reconciled.unheard {
+        let (from, to) = (unheard.from, unheard.to);
+        writeln!(
+            f,
+            "           nobody listened from {from} to {to}: the latest pages are being read again"
+        )?;
     }
     Ok(())
 }
