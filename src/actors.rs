@@ -10,6 +10,8 @@
 //!                        ┌────────────┬──────────────────┴──────┬──────────────┐
 //!                     Download     Thumbnail                 Refresh       Publisher
 //!                   CDN→spool→bucket  ffmpeg→bucket         signed links   shards→manifest→bucket
+//!
+//!  Verifier: bucket beside store, when the app asks and by itself; Record(Sealed · Mended · Verified)
 //! ```
 //!
 //! Everybody awaits Persistence; Persistence awaits nobody and wakes with `try_send`; Gateway's own loop awaits
@@ -27,6 +29,7 @@ pub mod download;
 pub mod thumbnail;
 pub mod refresh;
 pub mod publisher;
+pub mod verifier;
 
 use actix::prelude::*;
 

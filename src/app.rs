@@ -10,6 +10,7 @@ pub mod checkup;
 pub mod logs;
 pub mod progress;
 pub mod stills;
+pub mod verify;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -29,6 +30,7 @@ use crate::{
         refresh::{self, Refresh},
         supervisor::Supervisor,
         thumbnail::{Eyes, Looker},
+        verifier::{self, Board, Examiner, Fetcher, Mender, Verifier, Verify},
         worker::{self, Work, Worker},
     },
     bucket::Bucket,
@@ -84,6 +86,8 @@ pub struct Orders {
     pub downloads: usize,
     /// Looks at a time.
     pub thumbnails: usize,
+    /// How often the archive is verified by itself.
+    pub verify_every: Option<Duration>,
     /// The page around the data.
     pub page: Page,
     /// The address under which Discord serves pictures of people.
@@ -129,6 +133,9 @@ pub struct Service {
     pub commits: watch::Receiver<u64>,
     /// How the gateway's shards are.
     pub health: watch::Receiver<Health>,
+    /// How far verifications are.
+    pub board: watch::Receiver<Board>,
+    verifier: Addr<Verifier>,
     policy: Arc<Policy>,
     clock: Clock,
     gateway: Option<Addr<Gateway>>,
@@ -165,6 +172,7 @@ impl Service {
         let (download, download_seat) = supervisor.seat("download", worker::MAILBOX);
         let (refresh, refresh_seat) = supervisor.seat("refresh", refresh::MAILBOX);
         let (backfill, backfill_seat) = supervisor.seat("backfill", backfill::MAILBOX);
+        let (verifier, verifier_seat) = supervisor.seat("verifier", verifier::MAILBOX);
         let (gateway, gateway_seat) = supervisor.seat("gateway", gateway::MAILBOX);
 
         let common = Common {
@@ -214,6 +222,8 @@ impl Service {
         )));
         refresh_seat.start(Refresh::new(common.refresh(&ports)));
         backfill_seat.start(Backfill::new(common.backfill(&ports, orders, progress.clone())));
+        let board = watch::Sender::new(Board::default());
+        verifier_seat.start(Verifier::new(common.verifier(&ports, orders, board.clone())));
         let listens = ports.gateway.is_some();
         if let Some(port) = ports.gateway {
             gateway_seat.start(Gateway::new(gateway::Parts {
@@ -233,6 +243,8 @@ impl Service {
             progress: progress.subscribe(),
             commits: commits.subscribe(),
             health: health.subscribe(),
+            board: board.subscribe(),
+            verifier,
             gateway: listens.then_some(gateway),
             backfill,
             refresh,
@@ -248,6 +260,11 @@ impl Service {
         }
     }
 
+    /// Where verifications are asked for.
+    pub fn verifier(&self) -> Recipient<Verify> {
+        self.verifier.clone().recipient()
+    }
+
     /// Sources stop, what was begun ends, the archive is published and the store flushed, all within the deadline.
     pub async fn drain(self, deadline: Duration) {
         info!(?deadline, "ending: what was begun is brought to its end");
@@ -261,6 +278,7 @@ impl Service {
         if let Some(gateway) = &self.gateway {
             drained("gateway", gateway.send(Drain).await);
         }
+        drained("verifier", self.verifier.send(Drain).await);
         drained("backfill", self.backfill.send(Drain).await);
         drained("refresh", self.refresh.send(Drain).await);
         drained("download", self.download.send(Drain).await);
@@ -349,6 +367,29 @@ impl Common {
             clock: self.clock,
             alarm: self.alarm.clone(),
         }
+    }
+
+    fn verifier(
+        &self,
+        ports: &Ports,
+        orders: &Orders,
+        board: watch::Sender<Board>,
+    ) -> verifier::Parts {
+        let examiner = Examiner {
+            bucket: Arc::clone(&ports.bucket),
+            store: self.store.clone(),
+            ledger: self.ledger.clone(),
+            policy: Arc::clone(&self.policy),
+            selection: Arc::clone(&self.selection),
+            clock: self.clock,
+        };
+        let fetcher = Fetcher {
+            discord: Arc::clone(&ports.discord),
+            cdn: Arc::clone(&ports.cdn),
+            spool: ports.spool.clone(),
+        };
+        let mender = Mender { examiner, fetcher: Arc::new(fetcher), lease: ports.lease.clone() };
+        verifier::Parts { mender, width: orders.downloads, every: orders.verify_every, board }
     }
 
     fn backfill(

@@ -18,6 +18,8 @@ mod crawl;
 mod work;
 mod links;
 mod publication;
+mod verify;
+mod mend;
 mod change;
 #[cfg(test)]
 mod sample;
@@ -37,6 +39,7 @@ pub use self::{
     kv::{Kv, KvError, Rows, Writes},
     links::{LinkDue, LinksRefreshed},
     memory::MemoryKv,
+    mend::Mended,
     people::{AvatarCopied, ChangedPerson},
     publication::{Announced, Month, MonthEntry, Published, PublishedMonth},
     record::{Deleted, Observed},
@@ -47,6 +50,7 @@ pub use self::{
         ShardsRow, StartsRow,
     },
     tally::{Tallies, Tally},
+    verify::{Contradiction, Examined, Seal, Sealed, VerificationRow, Verified},
     work::{Claim, Claimed, Failed, Looked, ParkedJob, Stored, SweepDone, Task},
 };
 

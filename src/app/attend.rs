@@ -7,7 +7,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use axum::{
     Json, Router,
-    extract::State,
+    extract::{Query, State},
     http::StatusCode,
     routing::{get, post},
 };
@@ -20,7 +20,13 @@ use tracing::{info, warn};
 
 use super::overview::{Overview, Running};
 use crate::{
-    actors::{backfill::Progress, gateway::Health, persistence::Ledger, supervisor::Supervisor},
+    actors::{
+        backfill::Progress,
+        gateway::Health,
+        persistence::Ledger,
+        supervisor::Supervisor,
+        verifier::{Board, Verify},
+    },
     domain::selection::PlaceSelection,
     store::{Change, Store, Tally},
 };
@@ -37,7 +43,17 @@ pub struct Attendant {
     supervisor: Supervisor,
     health: watch::Receiver<Health>,
     progress: watch::Receiver<Progress>,
+    verifications: Verifications,
     metrics: PrometheusHandle,
+}
+
+/// Where verifications are asked for and told.
+#[derive(Clone)]
+pub struct Verifications {
+    /// Who verifies.
+    pub verifier: actix::Recipient<Verify>,
+    /// How far it is.
+    pub board: watch::Receiver<Board>,
 }
 
 impl Attendant {
@@ -49,9 +65,10 @@ impl Attendant {
         supervisor: Supervisor,
         health: watch::Receiver<Health>,
         progress: watch::Receiver<Progress>,
+        verifications: Verifications,
     ) -> anyhow::Result<Self> {
         let metrics = PrometheusBuilder::new().install_recorder()?;
-        Ok(Self { store, ledger, selection, supervisor, health, progress, metrics })
+        Ok(Self { store, ledger, selection, supervisor, health, progress, verifications, metrics })
     }
 
     /// Answers on a TCP address for as long as it is polled.
@@ -73,6 +90,7 @@ impl Attendant {
         let private = Router::new()
             .route("/status", get(status))
             .route("/retry-parked", post(retry_parked))
+            .route("/verify", post(verify).get(verified))
             .with_state(self.clone());
         axum::serve(listener, self.routes().merge(private)).await
     }
@@ -97,9 +115,10 @@ async fn ready(State(attendant): State<Attendant>) -> (StatusCode, &'static str)
 async fn measured(State(attendant): State<Attendant>) -> String {
     let store = attendant.store.clone();
     let read = tokio::task::spawn_blocking(move || {
-        Ok::<_, crate::store::StoreError>((store.tallies()?, store.size_on_disk()?))
+        let verification = store.verification()?;
+        Ok::<_, crate::store::StoreError>((store.tallies()?, store.size_on_disk()?, verification))
     });
-    if let Ok(Ok((tallies, disk))) = read.await {
+    if let Ok(Ok((tallies, disk, verification))) = read.await {
         let gauges = [
             ("bowerbird_messages_read", Tally::MessagesRead),
             ("bowerbird_messages_live", Tally::MessagesLive),
@@ -120,6 +139,14 @@ async fn measured(State(attendant): State<Attendant>) -> String {
             set(name, tallies.get(tally));
         }
         set("bowerbird_store_bytes", disk);
+        if let Some(last) = verification {
+            let seconds = u64::try_from(last.at.as_secs()).unwrap_or(0);
+            set("bowerbird_verify_last_timestamp_seconds", seconds);
+            set("bowerbird_verify_failed", u64::from(last.failed.is_some()));
+            set("bowerbird_verify_problems", last.problems);
+            set("bowerbird_verify_objects", last.objects);
+            set("bowerbird_verify_duration_seconds", last.seconds);
+        }
     }
     set(
         "bowerbird_shards_connected",
@@ -157,4 +184,30 @@ async fn status(
 async fn retry_parked(State(attendant): State<Attendant>) -> &'static str {
     attendant.ledger.record([Change::RetryParked]).await;
     "ok\n"
+}
+
+/// Answers with the number under which the outcome will be told.
+async fn verify(
+    State(attendant): State<Attendant>,
+    Query(verify): Query<Verify>,
+) -> Result<String, (StatusCode, &'static str)> {
+    let asked = attendant.verifications.verifier.send(verify).await;
+    asked
+        .map(|number| number.to_string())
+        .map_err(|_| (StatusCode::SERVICE_UNAVAILABLE, "the service is ending\n"))
+}
+
+/// Which verification is asked about.
+#[derive(serde::Deserialize)]
+struct Asked {
+    number: u64,
+}
+
+/// Answers how far it is, and with its outcome, once there is one; those of others would only be long.
+async fn verified(
+    State(attendant): State<Attendant>,
+    Query(Asked { number }): Query<Asked>,
+) -> Json<Board> {
+    let board = attendant.verifications.board.borrow();
+    Json(board.only(number))
 }

@@ -13,7 +13,7 @@ use super::RunArgs;
 use crate::{
     app::{
         Orders, Service,
-        attend::{Attendant, SOCKET},
+        attend::{Attendant, SOCKET, Verifications},
         choice, from_now_on, open, progress,
     },
     config::Config,
@@ -57,6 +57,7 @@ async fn serve(
         service.supervisor.clone(),
         service.health.clone(),
         service.progress.clone(),
+        Verifications { verifier: service.verifier(), board: service.board.clone() },
     )?;
     let socket = tokio::spawn(attendant.clone().answer_on_socket(config.state_dir.join(SOCKET)));
     let http = config.status_addr.map(|address| tokio::spawn(attendant.answer(address)));

@@ -4,8 +4,8 @@ use std::{collections::BTreeSet, panic::resume_unwind, sync::Arc};
 
 use super::{
     Announced, AvatarCopied, Claim, Claimed, Deleted, Failed, Hint, HistoryWanted, LinksRefreshed,
-    Looked, Observed, PageRead, PlaceSeen, PlacesLost, Published, SessionMoved, Started, Store,
-    StoreError, Stored, Surveyed, SweepDone, ThreadsListed, Txn,
+    Looked, Mended, Observed, PageRead, PlaceSeen, PlacesLost, Published, Sealed, SessionMoved,
+    Started, Store, StoreError, Stored, Surveyed, SweepDone, ThreadsListed, Txn, Verified,
     work::{retry_parked, sweep},
 };
 use crate::domain::{selection::Policy, time::Timestamp};
@@ -47,6 +47,12 @@ pub enum Change {
     Announced(Announced),
     /// A publication is in the bucket.
     Published(Box<Published>),
+    /// Objects were read and found right.
+    Sealed(Sealed),
+    /// Something is to be mended.
+    Mended(Mended),
+    /// A verification came to its end.
+    Verified(Verified),
     /// Jobs that were put aside are to be tried again.
     RetryParked,
 }
@@ -86,13 +92,22 @@ impl Change {
             Self::Stored(change) => change.apply(txn, context),
             Self::Looked(change) => change.apply(txn, context),
             Self::Failed(change) => change.apply(txn, context),
-            Self::AvatarCopied(change) => change.apply(txn),
+            Self::AvatarCopied(change) => change.apply(txn, context),
             Self::LinksRefreshed(change) => change.apply(txn, context),
             Self::Announced(change) => {
                 change.apply(txn);
                 Ok(())
             }
             Self::Published(change) => change.apply(txn, context),
+            Self::Sealed(change) => {
+                change.apply(txn);
+                Ok(())
+            }
+            Self::Mended(change) => change.apply(txn, context),
+            Self::Verified(change) => {
+                change.apply(txn);
+                Ok(())
+            }
             Self::RetryParked => retry_parked(txn, context),
         }
     }
@@ -176,6 +191,9 @@ from_changes!(
     AvatarCopied,
     LinksRefreshed,
     Announced,
+    Sealed,
+    Mended,
+    Verified,
 );
 
 impl From<Published> for Change {

@@ -8,6 +8,7 @@ use std::{fmt::Debug, fmt::Write, path::PathBuf};
 
 use super::{
     Dirty, GuildRow, IndexRow, PublicationRow, SessionRow, ShardRef, ShardsRow, StartsRow,
+    VerificationRow,
     raw::RawRow,
     sample::{CHANNEL, THREAD, at, content, key, message, place, sha},
     table::{Key, Row, Table},
@@ -17,6 +18,7 @@ use super::{
         PlaceRow, PolicyRow, RAW, READY, RENEWALS, SESSIONS, SHARDS, STARTS, TALLIES, TOMBSTONES,
         Tombstone, USES,
     },
+    verify::{SEALS, Seal, VERIFICATION},
 };
 use crate::domain::{
     coverage::{EXTRACTOR, Span},
@@ -236,4 +238,20 @@ fn the_rest_keeps_its_form() {
     check("session", &SESSIONS, &1, &session);
     check("starts", &STARTS, &(), &StartsRow { at: vec![at(1), at(2)] });
     check("tally", &TALLIES, &3, &-7);
+}
+
+#[test]
+fn verifications_keep_their_form() {
+    let seal = Seal { size: 300, crc32c: 7, stamp: -1 };
+    check("seal", &SEALS, &"media/a.mp4".to_owned(), &seal);
+    let row = VerificationRow {
+        at: at(1),
+        deep: true,
+        seconds: 2,
+        objects: 300,
+        problems: 1,
+        first: vec!["media/a.mp4 is missing".into()],
+        failed: Some("away".into()),
+    };
+    check("verification", &VERIFICATION, &(), &row);
 }

@@ -50,7 +50,7 @@ impl Keeper {
     }
 
     /// Makes sure that nobody else can write while we do.
-    pub(super) async fn assure(&self) -> Result<(), LeaseError> {
+    pub(in crate::actors) async fn assure(&self) -> Result<(), LeaseError> {
         let valid = {
             let lease = self.lease.lock().await;
             lease.as_ref().is_some_and(|lease| lease.is_valid(self.clock.now().into()))

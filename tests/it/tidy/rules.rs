@@ -14,23 +14,27 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "cli/",
         &[
-            "cli", "app", "config", "serve", "gallery", "discord", "cdn", "bucket", "store",
-            "ffmpeg", "clock", "domain",
+            "cli", "app", "config", "serve", "audit", "gallery", "discord", "cdn", "bucket",
+            "store", "ffmpeg", "clock", "domain",
         ],
     ),
     (
         "app",
         &[
-            "cli", "config", "actors", "serve", "gallery", "spool", "discord", "cdn", "bucket",
-            "store", "ffmpeg", "clock", "domain",
+            "cli", "config", "actors", "serve", "audit", "gallery", "spool", "discord", "cdn",
+            "bucket", "store", "ffmpeg", "clock", "domain",
         ],
     ),
     ("cli", &["domain"]),
     ("config", &["domain"]),
     (
         "actors",
-        &["gallery", "spool", "discord", "cdn", "bucket", "store", "ffmpeg", "clock", "domain"],
+        &[
+            "audit", "gallery", "spool", "discord", "cdn", "bucket", "store", "ffmpeg", "clock",
+            "domain",
+        ],
     ),
+    ("audit", &["gallery", "bucket", "store", "clock", "domain"]),
     ("serve", &["bucket", "clock", "domain"]),
     ("gallery", &["discord", "cdn", "bucket", "store", "ffmpeg", "clock", "domain"]),
     ("spool", &["cdn", "domain"]),
