@@ -256,7 +256,6 @@ pub struct StatusArgs {
 }
 
 /// How closely the archive is looked at, and what becomes of what is found.
-#[expect(clippy::doc_markdown, reason = "these comments are the help that a terminal shows")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Args)]
 #[command(after_help = "\

@@ -35,6 +35,7 @@ use super::Drain;
 use crate::{
     audit::report::{Depth, Progress, Repaired, Report, Stage},
     domain::time::Timestamp,
+    store::Store,
 };
 
 /// Few ask at a time: people, and each of them once.
@@ -238,7 +239,7 @@ async fn run(parts: Parts, requests: Requests) {
 /// When it verifies by itself next.
 async fn due(parts: &Parts, started: Timestamp) -> Option<Timestamp> {
     let every = parts.every?;
-    let last = books::read(&parts.mender.examiner.store, |store| store.verification()).await;
+    let last = books::read(&parts.mender.examiner.store, Store::verification).await;
     Some(match last {
         Ok(Some(last)) if last.failed.is_some() => last.at.after(every.min(AWAY)),
         Ok(Some(last)) => last.at.after(every),

@@ -149,7 +149,7 @@ impl Found {
         Shards {
             bucket,
             folder,
-            shards: self.shards.clone(),
+            objects: self.shards.clone(),
             waiting: small.iter().map(|object| bare(object)).collect::<Vec<_>>().into_iter(),
             small,
             windows,
@@ -166,7 +166,7 @@ fn bare(object: &str) -> Expected {
 struct Shards {
     bucket: Arc<dyn Bucket>,
     folder: &'static str,
-    shards: Vec<String>,
+    objects: Vec<String>,
     /// What is held whole.
     small: BTreeSet<String>,
     waiting: std::vec::IntoIter<Expected>,
@@ -179,7 +179,7 @@ impl Shards {
         wanted: impl Fn(&str) -> bool,
     ) -> Result<BTreeMap<String, Expected>, AuditError> {
         let mut gathered = BTreeMap::new();
-        for shard in &self.shards {
+        for shard in &self.objects {
             let read: Shard = match published::read(&*self.bucket, shard).await {
                 Ok((_, shard)) => shard,
                 // Told before.

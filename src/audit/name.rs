@@ -60,7 +60,11 @@ fn read(object: &str) -> Option<Name> {
     let parts: Vec<&str> = object.split('/').collect();
     Some(match parts.as_slice() {
         ["media", file] => Name::Media(hash_of(file)?),
-        ["thumb", file] if file.ends_with(".webp") => Name::Still(hash_of(file)?),
+        ["thumb", file]
+            if file.split_once('.').is_some_and(|(_, extension)| extension == "webp") =>
+        {
+            Name::Still(hash_of(file)?)
+        }
         ["userData", "avatars", file] => Name::Picture(hash_of(file)?),
         ["userData", file] => Name::People(short_hash(file.strip_prefix("users-")?)?),
         ["messages", "manifest.json"] => Name::Manifest,

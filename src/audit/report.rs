@@ -264,7 +264,7 @@ impl fmt::Display for Report {
                 HumanBytes(bytes_read)
             )?,
             (Depth::Deep, _) => {
-                writeln!(f, "Read       all {read}, byte by byte ({})", HumanBytes(bytes_read))?
+                writeln!(f, "Read       all {read}, byte by byte ({})", HumanBytes(bytes_read))?;
             }
         }
         if self.strangers > 0 {

@@ -10,7 +10,7 @@ const HELD: u64 = 250_000;
 const MOST_BITS: u32 = 8;
 
 /// The windows that are left, first hashes first.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Windows {
     bits: u32,
     next: u32,

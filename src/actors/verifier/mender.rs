@@ -26,7 +26,7 @@ use crate::{
     },
     bucket::{LeaseError, ObjectKey, Precondition},
     domain::job::Subject,
-    store::{Change, Contradiction, Mended},
+    store::{Change, Contradiction, Mended, Store},
 };
 
 /// How long work that was asked for may stand still before it is left to the next run: looks wait for ffmpeg,
@@ -171,7 +171,7 @@ impl Mender {
         repaired: &mut Repaired,
     ) -> Result<(), RepairError> {
         for finding in findings {
-            let people = read(&self.examiner.store, |store| store.people()).await;
+            let people = read(&self.examiner.store, Store::people).await;
             let people = people.map_err(AuditError::from)?;
             if let Err(error) = self.clear(&finding.object).await {
                 repaired.take(left(finding, &error));

@@ -26,7 +26,7 @@ use crate::{
         page::{self, PageMode},
         record::Record,
     },
-    store::{IndexRow, Month, MonthEntry, PublicationRow, ShardsRow},
+    store::{IndexRow, Month, MonthEntry, PublicationRow, ShardsRow, Store},
 };
 
 /// A publication replaces the manifest and then writes that down; so often is looked for a moment in which both agree.
@@ -37,7 +37,7 @@ const BETWEEN: Duration = Duration::from_millis(250);
 
 /// Checks everything that the page reads.
 pub(super) async fn check(examiner: &Examiner, pass: &mut Pass<'_>) -> Result<(), AuditError> {
-    let Some(publication) = read(&examiner.store, |store| store.publication()).await? else {
+    let Some(publication) = read(&examiner.store, Store::publication).await? else {
         // Nothing was ever published.
         return Ok(());
     };
@@ -48,12 +48,12 @@ pub(super) async fn check(examiner: &Examiner, pass: &mut Pass<'_>) -> Result<()
     if let Some(users) = &publication.users {
         check_people(pass, users).await?;
     }
-    let places = read(&examiner.store, |store| store.places()).await?;
+    let places = read(&examiner.store, Store::places).await?;
     let shown = shown_places(&places, &examiner.selection);
     let policy = examiner.policy.clone();
     let settled = read(&examiner.store, move |store| store.is_swept(&policy)).await?;
     let mut months = BTreeSet::new();
-    for (root, row) in read(&examiner.store, |store| store.indexes()).await? {
+    for (root, row) in read(&examiner.store, Store::indexes).await? {
         check_index(examiner, pass, root, &row).await?;
         let shards = read(&examiner.store, move |store| store.channel_shards(root)).await?;
         months.extend(shards.into_iter().map(|(month, _)| month));
@@ -128,12 +128,11 @@ fn difference(manifest: &Manifest, (row, indexes): &State) -> Option<String> {
 
 async fn check_page_files(pass: &mut Pass<'_>) -> Result<(), AuditError> {
     for file in page::objects(&PageMode::Copy, "") {
-        match pass.bucket.stat(&file.key).await? {
-            Some(info) => pass.tray.count(Part::Page, info.size),
-            None => {
-                let object = file.key.to_string();
-                pass.tray.add(Finding { part: Part::Page, object, fault: Fault::Missing });
-            }
+        if let Some(info) = pass.bucket.stat(&file.key).await? {
+            pass.tray.count(Part::Page, info.size);
+        } else {
+            let object = file.key.to_string();
+            pass.tray.add(Finding { part: Part::Page, object, fault: Fault::Missing });
         }
     }
     Ok(())
@@ -187,7 +186,9 @@ async fn check_month(
     for shard in &row.shards {
         match published::read::<Shard>(pass.bucket, &shard.path).await {
             Ok((_, read)) => {
-                there.iter_mut().for_each(|all| all.extend(read.entries.iter().cloned()));
+                if let Some(there) = &mut there {
+                    there.extend(read.entries);
+                }
             }
             Err(Unproven::Away(error)) => return Err(error.into()),
             Err(Unproven::Bad(fault)) => {
@@ -208,7 +209,9 @@ async fn check_month(
         // Published while it was read.
         return Ok(());
     }
-    bad.into_iter().for_each(|finding| pass.tray.add(finding));
+    for finding in bad {
+        pass.tray.add(finding);
+    }
     if let Some(there) = there
         && settled
         && !changed

@@ -12,7 +12,7 @@ use crate::{
     bucket::Precondition,
     domain::{id::ChannelId, text::Mention, time::Timestamp},
     gallery::{Packed, people, shard},
-    store::{Mended, Month, MonthEntry, ShardsRow},
+    store::{Mended, Month, MonthEntry, ShardsRow, Store},
 };
 
 /// Mends one file of the page's data, or has it published again.
@@ -27,7 +27,7 @@ pub(super) async fn rewrite(mender: &Mender, finding: &Finding) -> Result<(), Au
             Ok(())
         }
         Name::People(_) => {
-            let everybody = read(&mender.examiner.store, |store| store.people()).await?;
+            let everybody = read(&mender.examiner.store, Store::people).await?;
             // Another one is published by itself, since it has another name.
             put_if_same(mender, &finding.object, [people::people(&everybody)]).await.map(|_| ())
         }
