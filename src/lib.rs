@@ -15,3 +15,4 @@ pub mod ffmpeg;
 pub mod gallery;
 pub mod audit;
 pub mod serve;
+pub mod herald;

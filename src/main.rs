@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use bowerbird::{
     app::{runtime, settings::Settings},
     cli::{Cli, Command, execute::execute, verify::NotWhole},
+    domain::printable::lines,
 };
 use clap::Parser;
 
@@ -18,7 +19,8 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("bowerbird: {error:#}");
+            // It may quote what somebody called a channel.
+            eprintln!("bowerbird: {}", lines(&format!("{error:#}")));
             exit_code(judges, &error)
         }
     }

@@ -20,6 +20,7 @@ mod links;
 mod publication;
 mod verify;
 mod mend;
+mod vitals;
 mod change;
 #[cfg(test)]
 mod sample;
@@ -27,6 +28,8 @@ mod sample;
 mod golden;
 #[cfg(test)]
 mod invariants;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 
 use std::sync::Arc;
 
@@ -51,6 +54,7 @@ pub use self::{
     },
     tally::{Tallies, Tally},
     verify::{Contradiction, Examined, Seal, Sealed, VerificationRow, Verified},
+    vitals::Backlog,
     work::{Claim, Claimed, Failed, Looked, ParkedJob, Stored, SweepDone, Task},
 };
 

@@ -6,6 +6,7 @@ use super::{
     Announced, AvatarCopied, Claim, Claimed, Deleted, Failed, Hint, HistoryWanted, LinksRefreshed,
     Looked, Mended, Observed, PageRead, PlaceSeen, PlacesLost, Published, Sealed, SessionMoved,
     Started, Store, StoreError, Stored, Surveyed, SweepDone, ThreadsListed, Txn, Verified,
+    tables::PROBE,
     work::{retry_parked, sweep},
 };
 use crate::domain::{selection::Policy, time::Timestamp};
@@ -55,6 +56,8 @@ pub enum Change {
     Verified(Verified),
     /// Jobs that were put aside are to be tried again.
     RetryParked,
+    /// Somebody wants to know whether anything can be written.
+    Probe,
 }
 
 /// What a change may need besides itself.
@@ -109,6 +112,10 @@ impl Change {
                 Ok(())
             }
             Self::RetryParked => retry_parked(txn, context),
+            Self::Probe => {
+                PROBE.put(txn, &(), &context.now.as_millis());
+                Ok(())
+            }
         }
     }
 }
