@@ -10,6 +10,8 @@
 //!                        ┌────────────┬──────────────────┴──────┬──────────────┐
 //!                     Download     Thumbnail                 Refresh       Publisher
 //!                   CDN→spool→bucket  ffmpeg→bucket         signed links   shards→manifest→bucket
+//!
+//!  Verifier: bucket beside store, when the app asks and by itself; Record(Sealed · Mended · Verified)
 //! ```
 //!
 //! Reconcile stands beside Backfill, and reads again what was read once Backfill has nothing to read.
@@ -30,6 +32,7 @@ pub mod download;
 pub mod thumbnail;
 pub mod refresh;
 pub mod publisher;
+pub mod verifier;
 
 use actix::prelude::*;
 

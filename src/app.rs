@@ -13,6 +13,7 @@ pub mod checkup;
 pub mod logs;
 pub mod progress;
 pub mod stills;
+pub mod verify;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -33,6 +34,7 @@ use crate::{
         refresh::{self, Refresh},
         supervisor::Supervisor,
         thumbnail::{Eyes, Looker},
+        verifier::{self, Board, Examiner, Fetcher, Mender, Verifier, Verify},
         worker::{self, Work, Worker},
     },
     bucket::Bucket,
@@ -93,6 +95,8 @@ pub struct Orders {
     pub downloads: usize,
     /// Looks at a time.
     pub thumbnails: usize,
+    /// How often the archive is verified by itself.
+    pub verify_every: Option<Duration>,
     /// The page around the data.
     pub page: Page,
     /// The address under which Discord serves pictures of people.
@@ -156,6 +160,9 @@ pub struct Service {
     pub commits: watch::Receiver<u64>,
     /// How the gateway's shards are.
     pub health: watch::Receiver<Health>,
+    /// How far verifications are.
+    pub board: watch::Receiver<Board>,
+    verifier: Addr<Verifier>,
     policy: Arc<Policy>,
     clock: Clock,
     gateway: Option<Addr<Gateway>>,
@@ -195,6 +202,7 @@ impl Service {
         let (refresh, refresh_seat) = supervisor.seat("refresh", refresh::MAILBOX);
         let (reconcile, reconcile_seat) = supervisor.seat("reconcile", reconcile::MAILBOX);
         let (backfill, backfill_seat) = supervisor.seat("backfill", backfill::MAILBOX);
+        let (verifier, verifier_seat) = supervisor.seat("verifier", verifier::MAILBOX);
         let (gateway, gateway_seat) = supervisor.seat("gateway", gateway::MAILBOX);
 
         let common = Common {
@@ -249,6 +257,8 @@ impl Service {
         let reading = progress.subscribe();
         reconcile_seat.start(common.reconcile(&ports, orders, reading, reconciled.clone()));
         backfill_seat.start(Backfill::new(common.backfill(&ports, orders, progress.clone())));
+        let board = watch::Sender::new(Board::default());
+        verifier_seat.start(Verifier::new(common.verifier(&ports, orders, board.clone())));
         let listens = ports.gateway.is_some();
         if let Some(port) = ports.gateway {
             gateway_seat.start(Gateway::new(gateway::Parts {
@@ -270,6 +280,8 @@ impl Service {
             reconciling: orders.reconciling,
             commits: commits.subscribe(),
             health: health.subscribe(),
+            board: board.subscribe(),
+            verifier,
             gateway: listens.then_some(gateway),
             backfill,
             reconcile,
@@ -286,6 +298,11 @@ impl Service {
         }
     }
 
+    /// Where verifications are asked for.
+    pub fn verifier(&self) -> Recipient<Verify> {
+        self.verifier.clone().recipient()
+    }
+
     /// Sources stop, what was begun ends, the archive is published and the store flushed, all within the deadline.
     pub async fn drain(self, deadline: Duration) {
         info!(?deadline, "ending: what was begun is brought to its end");
@@ -299,6 +316,7 @@ impl Service {
         if let Some(gateway) = &self.gateway {
             drained("gateway", gateway.send(Drain).await);
         }
+        drained("verifier", self.verifier.send(Drain).await);
         drained("backfill", self.backfill.send(Drain).await);
         drained("reconcile", self.reconcile.send(Drain).await);
         drained("refresh", self.refresh.send(Drain).await);
@@ -395,6 +413,29 @@ impl Common {
             clock: self.clock,
             alarm: self.alarm.clone(),
         }
+    }
+
+    fn verifier(
+        &self,
+        ports: &Ports,
+        orders: &Orders,
+        board: watch::Sender<Board>,
+    ) -> verifier::Parts {
+        let examiner = Examiner {
+            bucket: Arc::clone(&ports.bucket),
+            store: self.store.clone(),
+            ledger: self.ledger.clone(),
+            policy: Arc::clone(&self.policy),
+            selection: Arc::clone(&self.selection),
+            clock: self.clock,
+        };
+        let fetcher = Fetcher {
+            discord: Arc::clone(&ports.discord),
+            cdn: Arc::clone(&ports.cdn),
+            spool: ports.spool.clone(),
+        };
+        let mender = Mender { examiner, fetcher: Arc::new(fetcher), lease: ports.lease.clone() };
+        verifier::Parts { mender, width: orders.downloads, every: orders.verify_every, board }
     }
 
     fn backfill(

@@ -8,6 +8,7 @@ pub mod fetch;
 pub mod serve;
 pub mod status;
 pub mod doctor;
+pub mod verify;
 pub mod healthcheck;
 mod output;
 
@@ -58,6 +59,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Tells what is covered, what is pending and what failed for good.
     Status(StatusArgs),
+    /// Proves that the archive is whole, and mends it with --repair.
+    Verify(VerifyArgs),
     /// Checks the token, permissions, ffmpeg and the bucket, and says how to mend what is wrong.
     Doctor(DoctorArgs),
     /// Ends with 0 while the service on this machine is well (for HEALTHCHECK in containers).
@@ -70,7 +73,9 @@ impl Command {
     pub fn overrides(&self) -> Vec<(&'static str, String)> {
         match self {
             Self::Fetch(fetch) => fetch.overrides(),
-            Self::Run(_) | Self::Serve(_) | Self::Status(_) | Self::Doctor(_) => Vec::new(),
+            Self::Run(_) | Self::Serve(_) | Self::Status(_) | Self::Doctor(_) | Self::Verify(_) => {
+                Vec::new()
+            }
             Self::Healthcheck => Vec::new(),
         }
     }
@@ -253,6 +258,39 @@ pub struct StatusArgs {
     /// that could not be read.
     #[arg(long)]
     pub retry_parked: bool,
+    /// Writes JSON, for programs.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How closely the archive is looked at, and what becomes of what is found.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Args)]
+#[command(after_help = "\
+Examples:
+  bowerbird verify                                  by names, lengths and checksums
+  bowerbird verify --deep                           by every byte
+  bowerbird verify --repair                         and mend what is wrong
+  bowerbird verify --json | jq .findings
+  BUCKET_NAME=archive bowerbird verify --bucket-only
+
+Asks the service that runs on STATE_DIR (./state), or does it itself when none runs. Where there is no STATE_DIR, the
+archive is compared with its own manifest, as with --bucket-only.
+Ends with 0 when all is well, with 1 when something is wrong, with 2 when that could not be found out.")]
+pub struct VerifyArgs {
+    /// Reads every byte, instead of comparing what listings tell.
+    ///
+    /// A listing of Google Cloud Storage tells checksums. A folder tells lengths and times: there, files are read
+    /// whose time is not that at which they were put.
+    #[arg(long)]
+    pub deep: bool,
+    /// Mends what is wrong: fetches again what Discord still has and marks the rest lost, makes stills again,
+    /// publishes again, and removes what nothing has named for a day.
+    #[arg(long, conflicts_with = "bucket_only")]
+    pub repair: bool,
+    /// Compares the bucket with its own manifest, without a catalogue.
+    #[arg(long)]
+    pub bucket_only: bool,
     /// Writes JSON, for programs.
     #[arg(long)]
     pub json: bool,

@@ -19,6 +19,8 @@ mod reread;
 mod work;
 mod links;
 mod publication;
+mod verify;
+mod mend;
 mod vitals;
 mod change;
 #[cfg(test)]
@@ -41,6 +43,7 @@ pub use self::{
     kv::{Kv, KvError, Rows, Writes},
     links::{LinkDue, LinksRefreshed},
     memory::MemoryKv,
+    mend::Mended,
     people::{AvatarCopied, ChangedPerson},
     publication::{Announced, Month, MonthEntry, Published, PublishedMonth},
     record::{Deleted, Observed},
@@ -52,6 +55,7 @@ pub use self::{
         RereadWhole, SessionRow, ShardRef, ShardsRow, StartsRow,
     },
     tally::{Tallies, Tally},
+    verify::{Contradiction, Examined, Seal, Sealed, VerificationRow, Verified},
     vitals::Backlog,
     work::{Claim, Claimed, Failed, Looked, ParkedJob, Stored, SweepDone, Task},
 };

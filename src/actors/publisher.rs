@@ -20,7 +20,7 @@ use tracing::warn;
 use self::{avatars::Avatars, publication::Editor};
 pub use self::{
     lease::{Keeper, LEASE_LASTS},
-    publication::{Page, PublishError},
+    publication::{Page, PublishError, shown_places},
 };
 use super::{Drain, Wake, alarm::Alarm, persistence::Ledger};
 use crate::{

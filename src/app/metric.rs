@@ -108,6 +108,16 @@ pub const ALL: &[Metric] = &[
         "bowerbird_publication_late_seconds",
         "For how long the oldest change should have been published; 0 when all is in time.",
     ),
+    gauge(
+        "bowerbird_verify_last_seconds",
+        "Seconds since the archive was last verified; absent before the first time.",
+    ),
+    gauge(
+        "bowerbird_verify_failed",
+        "1 when the last verification could not find out how the archive is.",
+    ),
+    gauge("bowerbird_verify_problems", "What the last verification found wrong."),
+    gauge("bowerbird_verify_objects", "Objects that the last verification looked at."),
     gauge("bowerbird_store_bytes", "Bytes of the store on disk."),
 ];
 

@@ -178,6 +178,7 @@ pub fn orders(
         confirm_after: config.timings.confirm_after,
         downloads: config.workers.downloads.get(),
         thumbnails: config.workers.thumbnails.get(),
+        verify_every: config.timings.verify_every,
         page: Page { title: config.title.clone(), mode },
         pictures: pictures(config),
     })

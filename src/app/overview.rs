@@ -36,12 +36,18 @@ pub struct Overview {
     pub waiting: Waiting,
     /// Work that was put aside, some of it.
     pub parked: Vec<Parked>,
+    /// Messages that could not be recorded, some of them. They are kept as they came.
+    #[serde(default)]
+    pub parked_messages: Vec<ParkedMessage>,
     /// What was read of each channel, threads included.
     pub places: Vec<Covered>,
     /// What was read again for edits and deletions that nobody told of.
     pub reconciled: Reconciled,
     /// The last publication.
     pub published: Option<PublishedAt>,
+    /// The last verification.
+    #[serde(default)]
+    pub verified: Option<Verified>,
     /// How the running service is; none when it was not asked.
     pub service: Option<Running>,
 }
@@ -76,6 +82,9 @@ pub struct Waiting {
     pub downloads_parked: u64,
     /// Looks put aside.
     pub thumbnails_parked: u64,
+    /// Messages put aside.
+    #[serde(default)]
+    pub messages_parked: u64,
 }
 
 /// Work that was put aside.
@@ -85,6 +94,17 @@ pub struct Parked {
     pub queue: String,
     /// What it is about.
     pub subject: String,
+    /// Why.
+    pub why: String,
+}
+
+/// A message that could not be recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParkedMessage {
+    /// Which.
+    pub message: MessageId,
+    /// Where it stands.
+    pub channel: ChannelId,
     /// Why.
     pub why: String,
 }
@@ -179,6 +199,23 @@ pub struct PublishedAt {
     pub at: Timestamp,
 }
 
+/// What a verification came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verified {
+    /// When.
+    pub at: Timestamp,
+    /// Whether every byte was read.
+    pub deep: bool,
+    /// How many objects were looked at.
+    pub objects: u64,
+    /// How many things are wrong.
+    pub problems: u64,
+    /// The first of them, in words.
+    pub first: Vec<String>,
+    /// Why nothing could be said.
+    pub failed: Option<String>,
+}
+
 /// How the running service is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Running {
@@ -203,6 +240,12 @@ impl Overview {
             subject: job.subject.to_string(),
             why: job.why,
         });
+        let messages = store.parked_messages(PARKED_SHOWN)?.into_iter();
+        let messages = messages.map(|(message, parked)| ParkedMessage {
+            message,
+            channel: parked.channel,
+            why: parked.why,
+        });
         Ok(Self {
             files: Files {
                 seen: tallies.get(Tally::Entries),
@@ -219,13 +262,23 @@ impl Overview {
                 thumbnails: tallies.get(Tally::ThumbnailsWaiting),
                 downloads_parked: tallies.get(Tally::DownloadsParked),
                 thumbnails_parked: tallies.get(Tally::ThumbnailsParked),
+                messages_parked: tallies.get(Tally::MessagesParked),
             },
             parked: parked.collect(),
+            parked_messages: messages.collect(),
             places: places(store, selection)?,
             reconciled: reconciled(store, &tallies)?,
             published: store
                 .publication()?
                 .map(|last| PublishedAt { generation: last.generation, at: last.at }),
+            verified: store.verification()?.map(|last| Verified {
+                at: last.at,
+                deep: last.deep,
+                objects: last.objects,
+                problems: last.problems,
+                first: last.first,
+                failed: last.failed,
+            }),
             service: None,
         })
     }

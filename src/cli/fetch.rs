@@ -79,6 +79,8 @@ pub async fn run(config: Config, args: FetchArgs, request: Request) -> anyhow::R
     let wanted = crate::app::only(request.span);
     let orders = Orders {
         reconciling: crate::app::reconciling_once(request.span, request.reconcile),
+        // It is over before anybody would look.
+        verify_every: None,
         ..open::orders(&config, selection.clone(), wanted)?
     };
     // Found out before there are thousands of files that wait for a still that nobody can make.

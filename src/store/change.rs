@@ -4,9 +4,9 @@ use std::{collections::BTreeSet, panic::resume_unwind, sync::Arc};
 
 use super::{
     Announced, AvatarCopied, Claim, Claimed, Deleted, Failed, FoundDeleted, Hint, HistoryWanted,
-    LinksRefreshed, Looked, Observed, PageRead, ParkedReread, PlaceSeen, PlacesLost, Published,
-    Reread, RereadPlanned, SessionMoved, Started, Store, StoreError, Stored, Surveyed, SweepDone,
-    ThreadsListed, Txn, UnheardReread,
+    LinksRefreshed, Looked, Mended, Observed, PageRead, ParkedReread, PlaceSeen, PlacesLost,
+    Published, Reread, RereadPlanned, Sealed, SessionMoved, Started, Store, StoreError, Stored,
+    Surveyed, SweepDone, ThreadsListed, Txn, UnheardReread, Verified,
     reread::index_kept,
     tables::PROBE,
     work::{retry_parked, sweep},
@@ -50,6 +50,12 @@ pub enum Change {
     Announced(Announced),
     /// A publication is in the bucket.
     Published(Box<Published>),
+    /// Objects were read and found right.
+    Sealed(Sealed),
+    /// Something is to be mended.
+    Mended(Mended),
+    /// A verification came to its end.
+    Verified(Verified),
     /// Jobs and messages that were put aside are to be tried again.
     RetryParked,
     /// Somebody wants to know whether anything can be written.
@@ -100,13 +106,22 @@ impl Change {
             Self::Stored(change) => change.apply(txn, context),
             Self::Looked(change) => change.apply(txn, context),
             Self::Failed(change) => change.apply(txn, context),
-            Self::AvatarCopied(change) => change.apply(txn),
+            Self::AvatarCopied(change) => change.apply(txn, context),
             Self::LinksRefreshed(change) => change.apply(txn, context),
             Self::Announced(change) => {
                 change.apply(txn);
                 Ok(())
             }
             Self::Published(change) => change.apply(txn, context),
+            Self::Sealed(change) => {
+                change.apply(txn);
+                Ok(())
+            }
+            Self::Mended(change) => change.apply(txn, context),
+            Self::Verified(change) => {
+                change.apply(txn);
+                Ok(())
+            }
             Self::RetryParked => retry_parked(txn, context),
             Self::Probe => {
                 PROBE.put(txn, &(), &context.now.as_millis());
@@ -205,6 +220,9 @@ from_changes!(
     RereadPlanned,
     UnheardReread,
     ParkedReread,
+    Sealed,
+    Mended,
+    Verified,
 );
 
 impl From<Published> for Change {

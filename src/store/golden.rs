@@ -8,7 +8,7 @@ use std::{fmt::Debug, fmt::Write, path::PathBuf};
 
 use super::{
     Dirty, GuildRow, IndexRow, PlaceReread, PublicationRow, Reading, RereadWhole, SessionRow,
-    ShardRef, ShardsRow, StartsRow,
+    ShardRef, ShardsRow, StartsRow, VerificationRow,
     raw::RawRow,
     sample::{CHANNEL, THREAD, at, content, key, message, place, sha},
     table::{Key, Row, Table},
@@ -18,6 +18,7 @@ use super::{
         ParkedMessage, PersonDirty, PlaceRow, PolicyRow, RAW, READY, RENEWALS, REREAD, RereadRow,
         SESSIONS, SHARDS, STARTS, TALLIES, TOMBSTONES, Tombstone, USES,
     },
+    verify::{SEALS, Seal, VERIFICATION},
 };
 use crate::domain::{
     coverage::{EXTRACTOR, Span},
@@ -258,4 +259,20 @@ fn the_rest_keeps_its_form() {
     check("reread_whole", &REREAD, &None, &RereadRow::Whole(whole));
     check("starts", &STARTS, &(), &StartsRow { at: vec![at(1), at(2)] });
     check("tally", &TALLIES, &3, &-7);
+}
+
+#[test]
+fn verifications_keep_their_form() {
+    let seal = Seal { size: 300, crc32c: 7, stamp: -1 };
+    check("seal", &SEALS, &"media/a.mp4".to_owned(), &seal);
+    let row = VerificationRow {
+        at: at(1),
+        deep: true,
+        seconds: 2,
+        objects: 300,
+        problems: 1,
+        first: vec!["media/a.mp4 is missing".into()],
+        failed: Some("away".into()),
+    };
+    check("verification", &VERIFICATION, &(), &row);
 }

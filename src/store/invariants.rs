@@ -329,7 +329,12 @@ impl History {
             }
             Step::Store(at, number) => {
                 if let Some((Queue::Download, Subject::Entry(key))) = self.take(at) {
-                    self.world.apply(Stored { key, sha256: sha(number), content: content(number) });
+                    self.world.apply(Stored {
+                        key,
+                        sha256: sha(number),
+                        content: content(number),
+                        stamp: None,
+                    });
                 }
             }
             Step::Look(at, still) => {

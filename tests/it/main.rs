@@ -25,4 +25,5 @@ mod memory;
 mod stills;
 mod kill;
 mod downtime;
+mod verify;
 mod hostile;

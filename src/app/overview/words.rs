@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use indicatif::HumanBytes;
 
-use super::{Covered, Files, Overview, Reconciled, Running, Standing, Waiting};
+use super::{Covered, Files, Overview, Reconciled, Running, Standing, Verified, Waiting};
 use crate::domain::printable::Printable;
 
 /// A screen holds some fifty lines; half of them for places leaves the rest in sight.
@@ -61,9 +61,11 @@ impl fmt::Display for Words<'_> {
             }
             None => writeln!(f, "Published  nothing yet")?,
         }
+        write_verified(f, overview.verified.as_ref())?;
         self.write_places(f)?;
         write_reconciled(f, &overview.reconciled)?;
-        write_parked(f, overview)
+        write_parked(f, overview)?;
+        write_messages(f, overview)
     }
 }
 
@@ -183,6 +185,27 @@ fn write_reconciled(f: &mut fmt::Formatter<'_>, reconciled: &Reconciled) -> fmt:
     Ok(())
 }
 
+fn write_verified(f: &mut fmt::Formatter<'_>, verified: Option<&Verified>) -> fmt::Result {
+    let Some(Verified { at, deep, objects, problems, first, failed }) = verified else {
+        return writeln!(f, "Verified   not yet (`bowerbird verify` does it)");
+    };
+    let depth = if *deep { "byte by byte" } else { "by listing" };
+    match (failed, problems) {
+        (Some(why), _) => writeln!(f, "Verified   NOT since {at}: {why}"),
+        (None, 0) => writeln!(f, "Verified   {at}, {depth}: {objects} objects, all whole"),
+        (None, problems) => {
+            writeln!(f, "Verified   {at}, {depth}: {problems} PROBLEMS among {objects} objects")?;
+            for problem in first {
+                writeln!(f, "           {problem}")?;
+            }
+            writeln!(
+                f,
+                "           `bowerbird verify` lists them, `bowerbird verify --repair` mends them"
+            )
+        }
+    }
+}
+
 fn write_parked(f: &mut fmt::Formatter<'_>, overview: &Overview) -> fmt::Result {
     let Waiting { downloads_parked, thumbnails_parked, .. } = &overview.waiting;
     let parked = downloads_parked + thumbnails_parked;
@@ -198,4 +221,23 @@ fn write_parked(f: &mut fmt::Formatter<'_>, overview: &Overview) -> fmt::Result 
         writeln!(f, "  and {} more", parked - shown)?;
     }
     writeln!(f, "  `bowerbird status --retry-parked` has them tried again")
+}
+
+fn write_messages(f: &mut fmt::Formatter<'_>, overview: &Overview) -> fmt::Result {
+    let parked = overview.waiting.messages_parked;
+    if parked == 0 {
+        return Ok(());
+    }
+    writeln!(
+        f,
+        "Unreadable {parked} messages, kept as they came for a version that understands them:"
+    )?;
+    for message in &overview.parked_messages {
+        writeln!(f, "  {} in {}: {}", message.message, message.channel, message.why)?;
+    }
+    let shown = u64::try_from(overview.parked_messages.len()).unwrap_or(u64::MAX);
+    if parked > shown {
+        writeln!(f, "  and {} more", parked - shown)?;
+    }
+    Ok(())
 }

@@ -253,6 +253,7 @@ fn orders(world: &World) -> Orders {
         confirm_after: Duration::from_mins(2),
         downloads: 3,
         thumbnails: 2,
+        verify_every: None,
         page: Page { title: None, mode },
         pictures: "https://pictures".to_owned(),
     }
