@@ -143,6 +143,7 @@ mod tests {
         let take =
             |id| Lease::acquire(Arc::clone(&bucket), holder(id), clock.now().into(), LEASE_LASTS);
         let keeper = Keeper::new(take("us").await.unwrap(), clock);
+        sleep(Duration::from_secs(1)).await;
         // The same state folder elsewhere, as after a restored backup.
         let twin = take("us").await.unwrap();
         keeper.assure().await.unwrap();
