@@ -27,7 +27,8 @@ async fn a_clock_that_jumps_stops_nothing_for_good() {
         return;
     };
     let server = Server::new(101, 10, 2_000);
-    let mut rig = server.rig().start().await;
+    // Long enough for the clock to be set between a change and its publication.
+    let mut rig = server.rig().set("PUBLISH_EVERY", "3s").start().await;
     rig.set("LD_PRELOAD", library.to_str().unwrap());
     rig.set("FAKETIME_TIMESTAMP_FILE", rig.folder().join("clock").to_str().unwrap().to_owned());
     rig.set("FAKETIME_NO_CACHE", "1");
@@ -42,6 +43,17 @@ async fn a_clock_that_jumps_stops_nothing_for_good() {
         server.post(&format!("posted-at-{number}"));
         until_whole(&rig).await;
     }
+    // What is to be published in three seconds by a clock that is ahead is not put off until then.
+    set(&rig, "+10h");
+    server.post("to-be-published");
+    until("it is stored", async || {
+        let stored = rig.status().await["files"]["stored"].as_u64();
+        (stored == Some(u64::try_from(expected(rig.world(), &Selected::default()).len()).unwrap()))
+            .then_some(())
+    })
+    .await;
+    set(&rig, "+0");
+    until_whole(&rig).await;
     // Three days ahead every link seems to be dead, so nothing can be fetched; what is posted is kept in mind.
     set(&rig, "+3d");
     for number in 0..5 {
