@@ -18,6 +18,7 @@ mod crawl;
 mod work;
 mod links;
 mod publication;
+mod vitals;
 mod change;
 #[cfg(test)]
 mod sample;
@@ -25,6 +26,8 @@ mod sample;
 mod golden;
 #[cfg(test)]
 mod invariants;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 
 use std::sync::Arc;
 
@@ -47,6 +50,7 @@ pub use self::{
         ShardsRow, StartsRow,
     },
     tally::{Tallies, Tally},
+    vitals::Backlog,
     work::{Claim, Claimed, Failed, Looked, ParkedJob, Stored, SweepDone, Task},
 };
 

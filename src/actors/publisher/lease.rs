@@ -68,15 +68,17 @@ impl Keeper {
         }
     }
 
+    /// Whether the bucket took it lately, so that nobody else can write.
+    pub async fn is_held(&self) -> bool {
+        let lease = self.lease.lock().await;
+        lease.as_ref().is_some_and(|held| {
+            held.lease.is_valid(self.clock.now().into()) && held.proved.elapsed() < LEASE_LASTS
+        })
+    }
+
     /// Makes sure that nobody else can write while we do.
     pub(super) async fn assure(&self) -> Result<(), LeaseError> {
-        let valid = {
-            let lease = self.lease.lock().await;
-            lease.as_ref().is_some_and(|held| {
-                held.lease.is_valid(self.clock.now().into()) && held.proved.elapsed() < LEASE_LASTS
-            })
-        };
-        if valid { Ok(()) } else { self.renew().await }
+        if self.is_held().await { Ok(()) } else { self.renew().await }
     }
 
     /// Makes sure that nobody took it from us, whatever the clock says.
