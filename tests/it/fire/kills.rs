@@ -85,10 +85,12 @@ async fn killed(kind: Kind, kills: u32) {
     let (world, guild) = World::generate(seed, &spec);
     let clips = world.create_channel(guild, NewChannel::text("clips"));
     let server = Server { world, clips };
+    // The more links, the longer it takes to make them all new.
+    let lifetime = LIFETIME * (kills / FEW).clamp(1, 6);
     let options = Options {
         rate_limits: RateLimits::faster(5.0),
         link_lifetime: if kind == Kind::Links {
-            LIFETIME
+            lifetime
         } else {
             Options::default().link_lifetime
         },
@@ -118,7 +120,7 @@ async fn killed(kind: Kind, kills: u32) {
     until_listening(&rig).await;
     until_copied(&rig).await;
     if kind == Kind::Links {
-        until_alive(&rig).await;
+        until_alive(&rig, lifetime).await;
         let ended = process.drained().await;
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
         rig.assert_polite();
@@ -149,17 +151,18 @@ async fn until_copied(rig: &Rig) {
 }
 
 /// Waits until everything that should be there is published with a link that opens its file.
-async fn until_alive(rig: &Rig) {
+async fn until_alive(rig: &Rig, lifetime: Duration) {
     let shown = |archive: &Archive| {
         let wanted = expected(rig.world(), &Selected::default());
-        wanted.keys().eq(archive.entries.keys())
+        let dead = |entry| expires_in(entry).is_zero();
+        wanted.keys().eq(archive.entries.keys()) && !archive.entries.values().any(dead)
     };
     let mut archive = rig.until_published("every link is on the page", shown).await;
     archive.assert_consistent();
     // Err says that another test was first.
     rustls::crypto::ring::default_provider().install_default().ok();
     for (id, (_, file)) in expected(rig.world(), &Selected::default()) {
-        if expires_in(&archive.entries[&id]) < LIFETIME / 4 {
+        if expires_in(&archive.entries[&id]) < lifetime / 4 {
             // Opening them all takes longer than they live, so what is looked at is what a visitor would see now.
             archive = rig.published().await.unwrap();
         }
