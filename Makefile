@@ -13,7 +13,7 @@ help: ## lists the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 setup: ## installs what tests and demo need and this machine lacks
-	@scripts/setup compiler ffmpeg browser python
+	@scripts/setup compiler ffmpeg browser python faketime
 
 demo: ## shows the service at work on a simulated Discord; SECONDS=60 ends it after a minute and checks the result
 	@scripts/setup compiler ffmpeg

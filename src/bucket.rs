@@ -15,6 +15,7 @@ mod memory;
 mod meta;
 mod object;
 mod retry;
+mod told;
 
 use std::fmt::Debug;
 use std::num::NonZeroUsize;
@@ -34,6 +35,7 @@ pub use self::object::{
     Precondition,
 };
 pub use self::retry::{RetryBucket, RetryPolicy};
+pub use self::told::ToldBucket;
 
 /// A place that keeps whole objects under names.
 #[async_trait]

@@ -8,7 +8,11 @@ use std::{
     collections::HashMap,
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use futures_util::StreamExt;
@@ -17,7 +21,9 @@ use tokio::{
     fs::{self, File},
     io::AsyncWriteExt,
     sync::{OwnedSemaphorePermit, Semaphore},
+    time::sleep,
 };
+use tracing::{error, info};
 
 use crate::{
     cdn::{CdnError, Download},
@@ -33,6 +39,13 @@ const HEAD: usize = 512;
 /// Room in the spool is counted in steps of this size, so that a semaphore can count it.
 const UNIT: u64 = 64 * 1024;
 
+/// So much is left free on the disk: the store shares it, and has to write down what becomes of the files. It asks for
+/// less than this itself.
+const LEFT_FREE: u64 = 32 << 20;
+
+/// How often a full disk is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// A folder with files on their way.
 #[derive(Clone, Debug)]
 pub struct Spool {
@@ -41,6 +54,8 @@ pub struct Spool {
     units: u32,
     /// The room that each file takes up.
     held: Arc<Mutex<HashMap<Sha256, Room>>>,
+    /// Whether the disk was found full, which is said once, and once that it is not any more.
+    full: Arc<AtomicBool>,
 }
 
 /// A file that arrived whole.
@@ -71,6 +86,18 @@ pub enum SpoolError {
     /// The disk's fault.
     #[error("the spool in STATE_DIR can't be written: {0}")]
     Disk(#[from] io::Error),
+    /// The file is larger than what is free.
+    #[error("the disk that holds STATE_DIR has no room for a file of {size} bytes")]
+    NoRoom {
+        /// Its length.
+        size: u64,
+    },
+}
+
+/// Whether no room is left: on the disk, of a quota, or below the longest file that this process may write.
+pub fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 impl Spool {
@@ -86,7 +113,7 @@ impl Spool {
         let units = u32::try_from(bound.div_ceil(UNIT)).unwrap_or(u32::MAX).max(1);
         let permits = usize::try_from(units).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         let room = Arc::new(Semaphore::new(permits));
-        let spool = Self { folder, room, units, held: Arc::default() };
+        let spool = Self { folder, room, units, held: Arc::default(), full: Arc::default() };
         for sha256 in spool.files().await? {
             let size = fs::metadata(spool.path(sha256)).await?.len();
             // More than fits is there only when the bound was lowered; then it is merely full.
@@ -98,10 +125,29 @@ impl Spool {
         Ok(spool)
     }
 
-    /// Waits until a file of this size fits. One larger than the whole spool waits for all of it.
-    pub async fn room_for(&self, size: u64) -> Room {
+    /// Waits until a file of this size fits. One larger than the whole spool waits for all of it. While the disk is full
+    /// everybody waits, so that nothing is fetched in vain; a file that is larger than what is free waits for nobody.
+    pub async fn room_for(&self, size: u64) -> Result<Room, SpoolError> {
         let permit = Arc::clone(&self.room).acquire_many_owned(self.units_of(size)).await;
-        Room(permit.expect("the semaphore is never closed"))
+        let room = Room(permit.expect("the semaphore is never closed"));
+        loop {
+            // A disk that can't be asked shows how much it holds when it is written.
+            let free = free(&self.folder).unwrap_or(u64::MAX);
+            if free >= LEFT_FREE {
+                if self.full.swap(false, Ordering::Relaxed) {
+                    info!("there is room on the disk again: downloads go on");
+                }
+                let fits = free - LEFT_FREE >= size;
+                return if fits { Ok(room) } else { Err(SpoolError::NoRoom { size }) };
+            }
+            if !self.full.swap(true, Ordering::Relaxed) {
+                error!(
+                    free,
+                    "the disk that holds STATE_DIR is full: make room; downloads wait, and go on by themselves then"
+                );
+            }
+            sleep(LOOK_AGAIN).await;
+        }
     }
 
     /// Reads a download to its end. `expected` is what Discord says of its length.
@@ -209,6 +255,11 @@ impl Drop for Arriving {
     }
 }
 
+fn free(folder: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
 fn remove_quietly(path: &Path) {
     // What can't be removed now is swept when the spool is opened.
     std::fs::remove_file(path).ok();
@@ -291,7 +342,7 @@ mod tests {
     async fn a_whole_file_is_kept_under_its_hash() {
         let (_folder, spool) = spool().await;
         let crc32c = crc32c::crc32c(b"abcdef");
-        let room = spool.room_for(6).await;
+        let room = spool.room_for(6).await.unwrap();
         let spooled =
             spool.receive(download(&["abc", "def"], Some(6), Some(crc32c)), 6, room).await.unwrap();
         assert_eq!(
@@ -319,7 +370,7 @@ mod tests {
             download(&["abcdef"], Some(6), Some(1)),
         ];
         for case in cases {
-            let room = spool.room_for(6).await;
+            let room = spool.room_for(6).await.unwrap();
             let result = spool.receive(case, 6, room).await;
             assert!(matches!(result, Err(SpoolError::Cdn(CdnError::Damaged { .. }))), "{result:?}");
             assert_eq!(files(&spool), 0);
@@ -329,7 +380,7 @@ mod tests {
     #[tokio::test]
     async fn opening_sweeps_what_never_arrived_and_keeps_what_did() {
         let (_folder, spool) = spool().await;
-        let room = spool.room_for(0).await;
+        let room = spool.room_for(0).await.unwrap();
         let spooled = spool.receive(download(&[], Some(0), None), 0, room).await.unwrap();
         std::fs::write(spool.folder.join("0.part"), "half").unwrap();
         let spool = Spool::open(spool.folder.clone(), 1).await.unwrap();
@@ -340,13 +391,21 @@ mod tests {
     #[tokio::test]
     async fn a_full_spool_makes_the_next_wait() {
         let (_folder, spool) = spool().await;
-        let room = spool.room_for(1 << 20).await;
+        let room = spool.room_for(1 << 20).await.unwrap();
         let first = spool.receive(download(&["a"], None, None), 1, room).await.unwrap();
         let mut second = Box::pin(spool.room_for(1));
         assert!(futures_util::poll!(&mut second).is_pending());
         spool.remove(first.sha256).await.unwrap();
-        drop(second.await);
+        drop(second.await.unwrap());
         // Larger than the whole spool: gets all of it rather than nothing.
-        spool.room_for(1 << 40).await;
+        spool.room_for(1 << 21).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_file_larger_than_the_disk_keeps_nobody_waiting() {
+        let (_folder, spool) = spool().await;
+        let room = spool.room_for(1 << 60).await;
+        assert!(matches!(room, Err(SpoolError::NoRoom { .. })), "{room:?}");
+        spool.room_for(1 << 20).await.unwrap();
     }
 }

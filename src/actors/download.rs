@@ -3,13 +3,13 @@
 //! A crash between the object and the report leaves an object without a row; copying it again finds it there.
 //! While the bucket is away, each transfer waits with its file, so nothing more is fetched than what can wait.
 
-use std::{io::ErrorKind, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use tokio::time::sleep;
 use tracing::{debug, error};
 
-use super::worker::Work;
+use super::worker::{Patience, Work};
 use crate::{
     bucket::{Body, Bucket, BucketError, Crc32c, ObjectKey, Precondition},
     cdn::{Cdn, CdnError},
@@ -18,13 +18,16 @@ use crate::{
         job::{Failure, Queue},
         link::Link,
     },
-    spool::{Spool, SpoolError, Spooled},
+    spool::{Spool, SpoolError, Spooled, is_full},
     store::{Change, Claimed, Store, StoreError, Stored, Task},
 };
 
 /// How long a job waits when the bucket or the disk does not take it: long enough for somebody to notice, short enough
 /// to go on soon after it was mended.
 const AWAY: Duration = Duration::from_secs(30);
+
+/// The first pause between two offers. They double up to [`AWAY`]: most outages are short.
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
 
 /// How often a file is offered to a bucket that is away. Then it makes room: it may be this file alone that the bucket
 /// does not take, and others wait behind it.
@@ -47,13 +50,13 @@ pub struct Copier {
 impl Work for Copier {
     const QUEUE: Queue = Queue::Download;
 
-    async fn perform(&self, job: &Claimed) -> Result<Change, Failure> {
+    async fn perform(&self, job: &Claimed, patience: &Patience) -> Result<Change, Failure> {
         let Task::Copy { key, link, size, .. } = &job.task else {
             return Err(Failure::Permanent { why: "this is no file to copy".to_owned() });
         };
-        let spooled = self.fetch(link, *size).await?;
+        let spooled = self.fetch(link, *size, patience).await?;
         let sha256 = spooled.sha256;
-        match self.keep(&spooled).await {
+        match self.keep(&spooled, patience).await {
             Ok((content, stamp)) => {
                 debug!(object = content.object, size = content.size, "stored");
                 Ok(Stored { key: *key, sha256, content, stamp }.into())
@@ -73,8 +76,9 @@ impl Work for Copier {
 }
 
 impl Copier {
-    async fn fetch(&self, link: &Link, size: u64) -> Result<Spooled, Failure> {
-        let room = self.spool.room_for(size).await;
+    async fn fetch(&self, link: &Link, size: u64, patience: &Patience) -> Result<Spooled, Failure> {
+        let room = patience.outlast(self.spool.room_for(size)).await.ok_or_else(ending)?;
+        let room = room.map_err(|error| spool_failure(&error))?;
         let download = self.cdn.open(link).await.map_err(|error| cdn_failure(&error))?;
         self.spool.receive(download, size, room).await.map_err(|error| spool_failure(&error))
     }
@@ -95,16 +99,24 @@ impl Copier {
     }
 
     /// The bytes in the bucket, put there unless they are.
-    async fn keep(&self, spooled: &Spooled) -> Result<(Content, Option<i64>), Failure> {
+    async fn keep(
+        &self,
+        spooled: &Spooled,
+        patience: &Patience,
+    ) -> Result<(Content, Option<i64>), Failure> {
         if let Some(known) = self.known(spooled.sha256).await? {
             return Ok((known, None));
         }
         let mut offers = 1;
+        let mut pause = FIRST_PAUSE;
         loop {
             match self.put(spooled).await {
                 Err(Failure::Postponed { delay, .. }) if offers < OFFERS => {
                     offers += 1;
-                    sleep(delay).await;
+                    // A bucket that asks for a pause gets it; without a word it is tried sooner.
+                    let delay = if delay == AWAY { pause } else { delay };
+                    patience.outlast(sleep(delay)).await.ok_or_else(ending)?;
+                    pause = (pause * 2).min(AWAY);
                 }
                 result => return result,
             }
@@ -168,6 +180,11 @@ fn content_type_of(head: &[u8]) -> String {
     infer::get(head).map_or("application/octet-stream", |kind| kind.mime_type()).to_owned()
 }
 
+/// The service ends: the next one does the job.
+fn ending() -> Failure {
+    Failure::Postponed { delay: Duration::ZERO, why: "the service ends".to_owned() }
+}
+
 fn cdn_failure(error: &CdnError) -> Failure {
     let why = error.to_string();
     match error {
@@ -185,9 +202,12 @@ fn cdn_failure(error: &CdnError) -> Failure {
 fn spool_failure(error: &SpoolError) -> Failure {
     match error {
         SpoolError::Cdn(error) => cdn_failure(error),
+        SpoolError::NoRoom { .. } => Failure::Postponed { delay: AWAY, why: error.to_string() },
         SpoolError::Disk(io) => {
-            let full = matches!(io.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
-            error!(%error, full, "make room, or let STATE_DIR be written; downloads go on by themselves then");
+            // A full disk is the spool's to tell of, and to wait for, before the next file is asked for.
+            if !is_full(io) {
+                error!(%error, "let STATE_DIR be written; downloads go on by themselves then");
+            }
             Failure::Postponed { delay: AWAY, why: error.to_string() }
         }
     }
@@ -203,10 +223,7 @@ pub(super) fn bucket_failure(error: &BucketError) -> Failure {
     match error {
         BucketError::Full { .. }
         | BucketError::Denied { .. }
-        | BucketError::NoSuchBucket { .. } => {
-            error!(%error, "the bucket takes nothing; work goes on by itself when it does");
-            Failure::Postponed { delay: AWAY, why }
-        }
+        | BucketError::NoSuchBucket { .. } => Failure::Postponed { delay: AWAY, why },
         BucketError::Timeout { .. } | BucketError::Unavailable { .. } => {
             Failure::Postponed { delay: error.retry_after().unwrap_or(AWAY), why }
         }

@@ -175,7 +175,11 @@ async fn plan(parts: &Parts, closing: &watch::Sender<bool>) -> Option<Plan> {
             Err(error @ DiscordError::Unavailable { .. }) => warn!(%error, "no gateway yet"),
             Err(error) => warn!(%error, "Discord does not say where its gateway is"),
         }
-        sleep(AWAY).await;
+        let mut closing = closing.subscribe();
+        tokio::select! {
+            () = sleep(AWAY) => {}
+            _ = closing.wait_for(|closing| *closing) => {}
+        }
     }
 }
 

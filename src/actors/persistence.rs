@@ -14,7 +14,7 @@ use std::{
 
 use actix::prelude::*;
 use tokio::sync::{oneshot, watch};
-use tracing::{error, warn};
+use tracing::{debug, error, info};
 
 use super::{Drain, Wake, alarm::Alarm};
 use crate::{
@@ -25,7 +25,8 @@ use crate::{
         selection::Policy,
     },
     store::{
-        Change, Claim, Claimed, Commit, Context as Moment, Hint, Store, StoreError, SweepDone,
+        Change, Claim, Claimed, Commit, Context as Moment, Hint, KvError, Store, StoreError,
+        SweepDone,
     },
 };
 
@@ -74,6 +75,8 @@ pub struct Persistence {
     commits: watch::Sender<u64>,
     waiting: VecDeque<Request>,
     committing: bool,
+    /// Whether the last commit failed. It is said once, and once that it works again.
+    failing: bool,
 }
 
 /// What [`Persistence`] needs to live, and to live again.
@@ -103,7 +106,17 @@ impl Persistence {
     pub fn new(parts: Parts) -> Self {
         let Parts { store, policy, clock, alarm, wakes, commits } = parts;
         let waiting = VecDeque::new();
-        Self { store, policy, clock, alarm, wakes, commits, waiting, committing: false }
+        Self {
+            store,
+            policy,
+            clock,
+            alarm,
+            wakes,
+            commits,
+            waiting,
+            committing: false,
+            failing: false,
+        }
     }
 
     fn enqueue<T: 'static>(
@@ -140,6 +153,9 @@ impl Persistence {
     fn committed(&mut self, outcome: Result<BTreeSet<Hint>, PersistenceError>) {
         match outcome {
             Ok(hints) => {
+                if std::mem::take(&mut self.failing) {
+                    info!("the store takes what happens again; work goes on");
+                }
                 for hint in hints {
                     if let Some(worker) = self.wakes.get(&hint) {
                         // A full mailbox holds a wake-up already.
@@ -152,7 +168,11 @@ impl Persistence {
                 error!(%error, "the store can't be used any more");
                 self.alarm.ring("persistence", error.to_string());
             }
-            Err(error) => warn!(%error, "what happened could not be written down yet"),
+            // Those who wait send again and again; saying so each time would help nobody.
+            Err(error) if !std::mem::replace(&mut self.failing, true) => {
+                error!(%error, "nothing can be written down: all work waits, and goes on by itself when it can");
+            }
+            Err(error) => debug!(%error, "nothing can be written down yet"),
         }
     }
 }
@@ -247,7 +267,12 @@ fn answer<T: 'static>(
 
 /// Whether waiting can't help: somebody has to look.
 fn is_hopeless(error: &StoreError) -> bool {
-    matches!(error, StoreError::Corrupt { .. } | StoreError::TooNew { .. })
+    matches!(
+        error,
+        StoreError::Corrupt { .. }
+            | StoreError::TooNew { .. }
+            | StoreError::Kv(KvError::Corrupt { .. })
+    )
 }
 
 /// How others speak to [`Persistence`]: a request that is interrupted is sent again until it is done.

@@ -13,9 +13,9 @@ use std::{sync::Arc, time::Duration};
 use actix::prelude::*;
 use tokio::{
     sync::{Notify, watch},
-    time::sleep,
+    time::{Instant, sleep},
 };
-use tracing::warn;
+use tracing::{debug, info, warn};
 
 use self::{avatars::Avatars, publication::Editor};
 pub use self::{
@@ -24,7 +24,7 @@ pub use self::{
 };
 use super::{Drain, Wake, alarm::Alarm, persistence::Ledger};
 use crate::{
-    bucket::Bucket,
+    bucket::{Bucket, LeaseError},
     cdn::Cdn,
     clock::Clock,
     domain::{
@@ -138,13 +138,16 @@ impl Handler<Drain> for Publisher {
 async fn run(parts: Parts, bell: Arc<Notify>, stage: watch::Sender<Stage>) {
     let avatars = Avatars::new(&parts);
     let editor = Editor::new(parts.clone());
-    // When something is looked at though nothing rang: coverage is published too, and rings for nobody.
-    let mut next_round = parts.clock.now();
+    // When something is looked at though nothing rang: coverage is published too, and rings for nobody. Not by the wall
+    // clock: when that is set back, what was due by it would be due in hours or years.
+    let mut next_round = Instant::now();
+    // Whether the last publication failed. It is said once, and once that it works again.
+    let mut failing = false;
     loop {
         let closing = *stage.borrow() != Stage::Open;
         let now = parts.clock.now();
         let due = editor.due().await.is_some_and(|by| by <= now);
-        if due || closing || next_round <= now {
+        if due || closing || next_round <= Instant::now() {
             if !editor.is_ready().await {
                 if closing {
                     stage.send_replace(Stage::Closed);
@@ -159,10 +162,34 @@ async fn run(parts: Parts, bell: Arc<Notify>, stage: watch::Sender<Stage>) {
                     stage.send_replace(Stage::Closed);
                     return;
                 }
-                Ok(()) => next_round = parts.clock.now().after(parts.policy.publish_every),
+                Ok(()) => {
+                    if std::mem::take(&mut failing) {
+                        info!("published again");
+                    }
+                    next_round = Instant::now() + parts.policy.publish_every;
+                }
+                // Somebody else writes now, and finds the archive as it is.
+                Err(PublishError::Lease(error @ (LeaseError::Lost | LeaseError::Held { .. }))) => {
+                    parts.alarm.ring("publisher", error.to_string());
+                    stage.send_replace(Stage::Closed);
+                    return;
+                }
+                Err(error) if closing => {
+                    warn!(%error, "not published before the end; the next start does it");
+                    stage.send_replace(Stage::Closed);
+                    return;
+                }
                 Err(error) => {
-                    warn!(%error, "not published; it goes on by itself");
-                    sleep(AWAY).await;
+                    if std::mem::replace(&mut failing, true) {
+                        debug!(%error, "not published yet");
+                    } else {
+                        warn!(%error, "not published; it goes on by itself");
+                    }
+                    let mut stage = stage.subscribe();
+                    tokio::select! {
+                        () = sleep(AWAY) => {}
+                        _ = stage.wait_for(|stage| *stage != Stage::Open) => {}
+                    }
                     continue;
                 }
             }
@@ -172,11 +199,11 @@ async fn run(parts: Parts, bell: Arc<Notify>, stage: watch::Sender<Stage>) {
     }
 }
 
-async fn wait(parts: &Parts, bell: &Notify, by: Option<Timestamp>, next_round: Timestamp) {
-    let now = parts.clock.now();
-    let until = by.map_or(next_round, |by| by.min(next_round));
+async fn wait(parts: &Parts, bell: &Notify, by: Option<Timestamp>, next_round: Instant) {
+    let round = next_round.saturating_duration_since(Instant::now());
+    let pause = by.map_or(round, |by| by.since(parts.clock.now()).min(round));
     tokio::select! {
         () = bell.notified() => {}
-        () = sleep(until.since(now).max(Duration::from_millis(10))) => {}
+        () = sleep(pause.max(Duration::from_millis(10))) => {}
     }
 }

@@ -152,7 +152,11 @@ impl Rounds {
                 }
                 Err(error) => {
                     warn!(%error, "links can't be made new now");
-                    sleep(AWAY).await;
+                    let mut closing = closing.subscribe();
+                    tokio::select! {
+                        () = sleep(AWAY) => {}
+                        _ = closing.wait_for(|closing| *closing) => {}
+                    }
                 }
             }
         }

@@ -14,7 +14,10 @@ use sha2::Digest;
 use tokio::{fs::File, io::AsyncWriteExt, time::Instant};
 use tracing::{debug, error, info};
 
-use super::{download::bucket_failure, worker::Work};
+use super::{
+    download::bucket_failure,
+    worker::{Patience, Work},
+};
 use crate::{
     bucket::{Bucket, BucketError, ObjectKey, Precondition},
     cdn::Cdn,
@@ -70,7 +73,7 @@ impl Eyes {
 impl Work for Looker {
     const QUEUE: Queue = Queue::Thumbnail;
 
-    async fn perform(&self, job: &Claimed) -> Result<Change, Failure> {
+    async fn perform(&self, job: &Claimed, _: &Patience) -> Result<Change, Failure> {
         if let Some(delay) = self.eyes.closed_for() {
             return Err(Failure::Postponed {
                 delay,

@@ -41,11 +41,31 @@ pub trait Work: Send + Sync + Debug + 'static {
     /// The line of work.
     const QUEUE: Queue;
 
-    /// Does the job. What comes of it is written down by the worker.
-    async fn perform(&self, job: &Claimed) -> Result<Change, Failure>;
+    /// Does the job. What comes of it is written down by the worker. Waits for something outside go through
+    /// [`Patience`], which ends with the service.
+    async fn perform(&self, job: &Claimed, patience: &Patience) -> Result<Change, Failure>;
 
     /// Told when what came of a job is durable.
     async fn settled(&self, _: &Change) {}
+}
+
+/// Waits as long as the worker is open.
+#[derive(Clone, Debug)]
+pub struct Patience {
+    closing: watch::Receiver<Closing>,
+}
+
+impl Patience {
+    /// Waits for something; none when the worker is to close before.
+    pub async fn outlast<T>(&self, wanted: impl Future<Output = T>) -> Option<T> {
+        let mut closing = self.closing.clone();
+        tokio::select! {
+            biased;
+            found = wanted => Some(found),
+            // Also when nobody is left who could ask.
+            _ = closing.wait_for(|closing| *closing != Closing::Open) => None,
+        }
+    }
 }
 
 /// Does the jobs of one queue, several at a time.
@@ -78,6 +98,7 @@ struct Shop<W: Work> {
     closing: watch::Sender<Closing>,
 }
 
+/// How far a worker has come with its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Closing {
     Open,
@@ -188,7 +209,8 @@ async fn run<W: Work>(shop: Shop<W>) {
 }
 
 async fn do_job<W: Work>(shop: Shop<W>, job: Claimed, guard: Guard) {
-    let change = match shop.work.perform(&job).await {
+    let patience = Patience { closing: shop.closing.subscribe() };
+    let change = match shop.work.perform(&job, &patience).await {
         Ok(change) => change,
         Err(failure) => {
             log_failure(job.attempts, &failure);

@@ -16,6 +16,7 @@ use crate::{
     },
     bucket::{
         Bucket, FolderBucket, GcsBucket, GcsOptions, Holder, Lease, RetryBucket, RetryPolicy,
+        ToldBucket,
     },
     cdn::{Host, HttpCdn},
     clock::Clock,
@@ -109,7 +110,7 @@ pub fn is_taken(error: &anyhow::Error) -> bool {
 
 /// All ports but the gateway.
 pub async fn ports(config: &Config, discord: LiveDiscord, store: Store) -> anyhow::Result<Ports> {
-    let bucket = bucket(&config.bucket).await?;
+    let bucket: Arc<dyn Bucket> = Arc::new(ToldBucket::new(bucket(&config.bucket).await?));
     let lease = Lease::acquire(
         Arc::clone(&bucket),
         holder(&config.state_dir)?,

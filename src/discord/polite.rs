@@ -20,7 +20,7 @@ use tokio::{
     sync::{Mutex as Turn, Notify},
     time::{Instant, sleep_until},
 };
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 use twilight_http::request::Request;
 
 use self::{
@@ -48,6 +48,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
 /// The longest pause between two tries of one call.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// A call that failed so often tells people that Discord is away. Fewer failures in a row are Discord's daily hiccups.
+const TOLD_AT: u32 = 3;
 
 /// The pause after a refusal of one route that names none, about one refill of the slowest route that we use.
 const UNTOLD_PAUSE: Duration = Duration::from_secs(5);
@@ -87,6 +90,8 @@ struct State {
     budget: Budget,
     refusals: Refusals,
     stopped: Option<Stop>,
+    /// Whether people were told that Discord is away. It is said once, and once that it is back.
+    away: bool,
 }
 
 /// A gate and the queue before it.
@@ -153,7 +158,10 @@ impl Polite {
                             }
                             (error, None)
                         }
-                        read => return read,
+                        read => {
+                            self.back();
+                            return read;
+                        }
                     },
                     Meaning::Refused(error) => return Err(error),
                     // The gate, or the budget, makes the next try wait.
@@ -169,8 +177,26 @@ impl Polite {
                 Err(reason) => (DiscordError::Unavailable { reason, retry_after: None }, None),
             };
             drop(pass);
+            // Being told to wait is an answer.
+            let answered = pause == Some(Duration::ZERO);
+            let reason = error.to_string();
             let pause = ordeal.endure(self.now(), error, pause)?;
+            if ordeal.failures == TOLD_AT && !answered {
+                self.away(&reason);
+            }
             tokio::time::sleep(pause).await;
+        }
+    }
+
+    fn away(&self, reason: &str) {
+        if !std::mem::replace(&mut self.state().away, true) {
+            warn!(reason, "Discord does not answer: trying again until it does");
+        }
+    }
+
+    fn back(&self) {
+        if std::mem::take(&mut self.state().away) {
+            info!("Discord answers again");
         }
     }
 

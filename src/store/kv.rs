@@ -30,11 +30,17 @@ pub trait Kv: Send + Sync + Debug {
 }
 
 /// Why the store did not serve.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum KvError {
     /// The disk is full.
     #[error("the disk that holds STATE_DIR is full")]
     Full,
+    /// It failed between a commit and its flush; what was committed has to be committed again.
+    #[error("the store was interrupted: {reason}")]
+    Interrupted {
+        /// What happened.
+        reason: String,
+    },
     /// Another process has it open.
     #[error(
         "another process uses this STATE_DIR: stop it, or give each instance a folder of its own"

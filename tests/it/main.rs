@@ -26,4 +26,5 @@ mod stills;
 mod kill;
 mod downtime;
 mod verify;
+mod fire;
 mod hostile;

@@ -121,6 +121,14 @@ impl Rig {
         Process::spawn(&self.settings, self.folder.path(), arguments, &self.log, self.patience)
     }
 
+    /// The same for a process that lives on when it meets its limit for the size of files, rather than being killed.
+    #[track_caller]
+    pub(crate) fn spawn_within_limits<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Process {
+        let launcher = ["sh", "-c", "trap '' XFSZ; exec \"$0\" \"$@\""];
+        let (settings, folder) = (&self.settings, self.folder.path());
+        Process::launch(&launcher, settings, folder, arguments, &self.log, self.patience)
+    }
+
     /// Runs a command to its end.
     pub(crate) async fn run<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Ended {
         self.spawn(arguments).ended().await
@@ -174,6 +182,11 @@ impl Rig {
         assert_eq!(self.discord.violations(), Vec::<String>::new());
         let stats = self.stats();
         assert_eq!(stats.avoidable, 0, "429s that better manners would have avoided: {stats:?}");
+    }
+
+    /// The lines that commands logged with these words in them.
+    pub(crate) fn told(&self, words: &str) -> Vec<String> {
+        self.log.lines_with(words)
     }
 
     /// Prints what a run cost.

@@ -249,8 +249,10 @@ impl Editor {
         let when = known.map_or(Precondition::Absent, Precondition::Generation);
         let put = match bucket.put(&key, body.clone(), when).await {
             Err(BucketError::PreconditionFailed { .. }) => {
-                self.parts.lease.assure().await?;
+                // What is there is replaced only when nobody has taken the lease since it was put there. A clock can't
+                // tell that: this process may have been stopped for long between any two of these lines.
                 let there = bucket.stat(&key).await?.map(|info| info.generation);
+                self.parts.lease.prove().await?;
                 let when = there.map_or(Precondition::Absent, Precondition::Generation);
                 bucket.put(&key, body, when).await?
             }
@@ -292,12 +294,13 @@ impl Editor {
         if due.is_empty() {
             return Ok(());
         }
-        self.parts.lease.assure().await?;
         for (_, path) in &due {
             // It may have come back: the same content has the same name.
             if !named.contains(path)
                 && let Ok(key) = ObjectKey::new(path.clone())
             {
+                // Each time: a thousand of them may take longer than the lease.
+                self.parts.lease.assure().await?;
                 self.parts.bucket.delete(&key, Precondition::Always).await?;
             }
         }

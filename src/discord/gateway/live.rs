@@ -14,7 +14,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{info, warn};
 use twilight_gateway::{
     CloseFrame, Config, ConfigBuilder, Intents, Message as Frame, Session as TwilightSession,
-    Shard, ShardId, ShardState, error::ReceiveMessageErrorType, queue::InMemoryQueue,
+    Shard, ShardId, ShardState,
+    error::{ReceiveMessageError, ReceiveMessageErrorType},
+    queue::InMemoryQueue,
 };
 
 use super::{Connection, Event, FatalClose, Gateway, Heard, Plan, Session, ShardNumber};
@@ -52,9 +54,17 @@ const SESSION_OVER: [u16; 3] = [4003, 4007, 4009];
 /// A connection that does not take our goodbye within this time is left without one, which can be resumed as well.
 const GOODBYE: Duration = Duration::from_secs(2);
 
+/// Discord greets within a second, and answers each heartbeat. A connection that is silent for so long when something
+/// was to come is none. twilight misses heartbeats as well, but then says goodbye and waits for an answer.
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// twilight gives a connection so long to stand.
+const CONNECT: Duration = Duration::from_secs(10);
+
 /// The gateway's opcodes that are read here. Source: Discord's documentation, topics/opcodes-and-status-codes.
 const DISPATCH: u8 = 0;
 const INVALID_SESSION: u8 = 9;
+const HELLO: u8 = 10;
 
 /// Opens connections to Discord.
 pub struct LiveGateway {
@@ -126,13 +136,23 @@ pub struct LiveConnection {
     paused_until: Option<Instant>,
     /// When the connection was closed within the last minute.
     closes: VecDeque<Instant>,
+    /// How often there are heartbeats, once the connection was greeted.
+    heartbeats: Option<Duration>,
     fatal: Option<FatalClose>,
 }
 
 impl LiveConnection {
     fn new(config: Config, id: ShardId, session: Option<Session>) -> Self {
         let shard = shard(&config, id, session.as_ref());
-        Self { config, shard, session, paused_until: None, closes: VecDeque::new(), fatal: None }
+        Self {
+            config,
+            shard,
+            session,
+            paused_until: None,
+            closes: VecDeque::new(),
+            heartbeats: None,
+            fatal: None,
+        }
     }
 
     fn heard_text(&mut self, text: &str) -> Option<Heard> {
@@ -143,6 +163,12 @@ impl LiveConnection {
         match (envelope.op, envelope.s, envelope.t) {
             (DISPATCH, Some(sequence), Some(kind)) => {
                 Some(self.dispatched(sequence, &kind, envelope.d.unwrap_or(RawValue::NULL)))
+            }
+            (HELLO, ..) => {
+                let hello = envelope.d.and_then(|d| serde_json::from_str(d.get()).ok());
+                let Hello { heartbeat_interval } = hello.unwrap_or_default();
+                self.heartbeats = Some(Duration::from_millis(heartbeat_interval));
+                None
             }
             (INVALID_SESSION, ..) if envelope.d.is_none_or(|d| d.get() != "true") => {
                 self.session = None;
@@ -212,6 +238,21 @@ impl LiveConnection {
         self.paused_until = self.paused_until.max(Some(pause));
     }
 
+    /// What comes next; none when nothing comes though it should have.
+    async fn frame(&mut self) -> Option<Option<Result<Frame, ReceiveMessageError>>> {
+        let pause = match (self.heartbeats, self.shard.state()) {
+            // The first of them may come late, and so may the answer.
+            (Some(interval), _) => interval.saturating_mul(2),
+            // The shard itself pauses between connections that fail.
+            (None, ShardState::Disconnected { reconnect_attempts }) => {
+                let doubled = 1_u64.checked_shl(reconnect_attempts.into());
+                CONNECT.saturating_add(Duration::from_secs(doubled.unwrap_or(u64::MAX)))
+            }
+            (None, _) => Duration::ZERO,
+        };
+        timeout(SILENCE.saturating_add(pause), self.shard.next()).await.ok()
+    }
+
     /// Begins with short pauses again when those of the shard have grown long.
     fn lost(&mut self, reason: String) -> Heard {
         if let ShardState::Disconnected { reconnect_attempts } = self.shard.state()
@@ -236,7 +277,19 @@ impl Connection for LiveConnection {
                 sleep_until(until).await;
             }
             self.paused_until = None;
-            let heard = match self.shard.next().await {
+            let Some(frame) = self.frame().await else {
+                info!(
+                    shard = self.shard.id().number(),
+                    "the gateway has fallen silent: connecting anew"
+                );
+                self.heartbeats = None;
+                self.shard = shard(&self.config, self.shard.id(), self.session().as_ref());
+                return Heard::Disconnected { reason: "silence".to_owned() };
+            };
+            if matches!(self.shard.state(), ShardState::Disconnected { .. }) {
+                self.heartbeats = None;
+            }
+            let heard = match frame {
                 Some(Ok(Frame::Text(text))) => self.heard_text(&text),
                 Some(Ok(Frame::Close(frame))) => Some(self.closed(frame.as_ref())),
                 Some(Err(error)) => {
@@ -348,6 +401,13 @@ struct Envelope<'a> {
     t: Option<String>,
     #[serde(borrow)]
     d: Option<&'a RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Hello {
+    #[serde(deserialize_with = "lenient")]
+    heartbeat_interval: u64,
 }
 
 #[derive(Default, Deserialize)]

@@ -1,5 +1,7 @@
 //! Handing out jobs: the most urgent first, each attempt counted before it begins.
 
+use std::time::Duration;
+
 use super::{
     aside::park,
     line::{end_job, hint_of, set_job},
@@ -25,6 +27,10 @@ use crate::{
 
 /// How many delayed jobs one claim may call up, so that a claim stays short.
 const CALLED_UP: usize = 256;
+
+/// We put nothing off for longer than an hour, and nobody has reason to ask for more than this. What is due later was
+/// put off by a clock that has been set back since, and waits for nothing.
+const LONGEST_WAIT: Duration = Duration::from_hours(24);
 
 /// How many jobs one claim may turn away, because their links are dead or because they kill their workers; after a
 /// long downtime that can be all of them.
@@ -153,9 +159,13 @@ impl Claim {
     }
 
     fn call_up(&self, txn: &mut Txn<'_>, context: &Context) -> Result<(), StoreError> {
-        let due = (self.queue, context.now.after(std::time::Duration::from_millis(1)));
+        let due = (self.queue, context.now.after(Duration::from_millis(1)));
         let start = (self.queue, Timestamp::from_millis(0));
-        for ((queue, _, subject), ()) in DELAYED.between(txn, &start, &due, CALLED_UP)? {
+        let mut called = DELAYED.between(txn, &start, &due, CALLED_UP)?;
+        let never = (self.queue, context.now.after(LONGEST_WAIT));
+        let end = (self.queue, Timestamp::from_millis(i64::MAX));
+        called.extend(DELAYED.between(txn, &never, &end, CALLED_UP)?);
+        for ((queue, _, subject), ()) in called {
             if let Some(job) = JOBS.get(txn, &(queue, subject))? {
                 set_job(txn, queue, subject, Some(Job { state: JobState::Ready, ..job }))?;
             }

@@ -64,6 +64,10 @@ pub enum Fault {
     Truncate(u64),
     /// `Content-Length` itself claims so many bytes less, and that is all there is.
     WrongLength(u64),
+    /// So many bytes more than there are come, and `Content-Length` says so too.
+    TooLong(u64),
+    /// No `Content-Length`: the body comes in chunks, and only its end tells how long it is.
+    Chunked,
     /// 200 with an HTML page instead of the file.
     HtmlOk,
     /// Another file's bytes, of the right length.
@@ -147,6 +151,8 @@ impl fmt::Debug for Fault {
             Self::Drip(bytes, pause) => write!(f, "{bytes} bytes every {pause:?}"),
             Self::Truncate(bytes) => write!(f, "cut after {bytes} bytes"),
             Self::WrongLength(bytes) => write!(f, "Content-Length {bytes} short"),
+            Self::TooLong(bytes) => write!(f, "{bytes} bytes too many"),
+            Self::Chunked => f.write_str("no Content-Length"),
             Self::HtmlOk => f.write_str("HTML with 200"),
             Self::WrongBytes => f.write_str("wrong bytes"),
             Self::Limited(scope, pause) => write!(f, "429 of scope {scope:?} for {pause:?}"),

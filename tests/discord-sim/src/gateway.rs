@@ -11,7 +11,10 @@ mod hub;
 mod session;
 mod wire;
 
-pub(crate) use self::{connection::accept, hub::Hub};
+pub(crate) use self::{
+    connection::{Plug, accept},
+    hub::Hub,
+};
 pub use self::{
     control::{Acknowledge, Gateway},
     events::{EventFault, EventRule},

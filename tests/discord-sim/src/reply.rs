@@ -115,6 +115,7 @@ impl Reply {
                     let (start, end) = reply.range;
                     Self { range: (start, end.saturating_sub(*bytes).max(start)), ..reply }
                 }
+                Fault::TooLong(bytes) => reply.prolonged(*bytes),
                 Fault::Forge(forge) => {
                     let all = reply.content.to_bytes().map(Vec::from).unwrap_or_default();
                     let forged = forge(all);
@@ -123,6 +124,7 @@ impl Reply {
                     reply.with(forged.headers)
                 }
                 Fault::Reset
+                | Fault::Chunked
                 | Fault::Stall(_)
                 | Fault::Drip(..)
                 | Fault::Truncate(_)
@@ -158,8 +160,21 @@ impl Reply {
         } else {
             Body::from_stream(pieces(self.content, (start, end), pace, sent))
         };
-        let response = response.header("content-length", end - start).body(body);
+        // Without it, hyper sends chunks.
+        if !faults.iter().any(|fault| matches!(fault, Fault::Chunked)) {
+            response = response.header("content-length", end - start);
+        }
+        let response = response.body(body);
         response.expect("headers here hold no control characters")
+    }
+
+    /// The same with bytes behind its end that nobody announced.
+    fn prolonged(self, by: u64) -> Self {
+        let (start, end) = self.range;
+        let Ok(bytes) = self.content.to_bytes() else { return self };
+        let more = vec![b'!'; usize::try_from(by).unwrap_or_default()];
+        let content = Content::bytes([&bytes[..], &more].concat());
+        Self { content, range: (start, end + by), ..self }
     }
 
     fn new(status: u16, content_type: &str, body: String) -> Self {

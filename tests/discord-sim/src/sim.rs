@@ -216,8 +216,11 @@ async fn connection(core: Arc<Core>, stream: TcpStream, door: Door) {
     }
     // A second handle on the socket, to make a reset of its end.
     let Ok(socket) = SockRef::from(&stream).try_clone() else { return };
+    let socket = Arc::new(socket);
     let resets = Arc::new(AtomicBool::new(false));
-    let service = service_fn(|request| {
+    let plug = gateway::Plug(Arc::clone(&socket));
+    let service = service_fn(|mut request: Request<Incoming>| {
+        request.extensions_mut().insert(plug.clone());
         let (core, resets, door) = (Arc::clone(&core), Arc::clone(&resets), door.clone());
         async move {
             let answer = answer(core, request, door).await;

@@ -46,6 +46,8 @@ pub enum Fault {
     CutAnswer(u64),
     /// The answer names a checksum that is not the object's.
     WrongChecksum,
+    /// Of a resumable upload: it is forgotten, with all that came of it, and the answer has this status.
+    UploadLost(u16),
 }
 
 /// The faults to come.

@@ -92,6 +92,12 @@ async fn answer(
 
     match fault {
         Some(Fault::Reset) => return Err(broken()),
+        Some(Fault::UploadLost(status)) => {
+            let id = Params::of(request.uri()).get("upload_id").unwrap_or_default().to_owned();
+            world.state().uploads.remove(&id);
+            drop(request.into_body().collect().await);
+            return Ok(refuse(status, None));
+        }
         Some(Fault::Status(status, retry_after)) => {
             // Read to its end, or the client would see a reset and not the answer.
             drop(request.into_body().collect().await);

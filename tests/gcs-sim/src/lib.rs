@@ -17,7 +17,7 @@ mod world;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
 use tokio::net::TcpListener;
@@ -32,7 +32,8 @@ use self::world::World;
 #[derive(Debug)]
 pub struct Sim {
     world: Arc<World>,
-    server: JoinHandle<()>,
+    address: SocketAddr,
+    server: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// An object as a test sees it.
@@ -65,9 +66,32 @@ impl Sim {
     /// Starts on an address.
     pub async fn listen(address: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
-        let world = Arc::new(World::new(format!("http://{}", listener.local_addr()?))?);
+        let address = listener.local_addr()?;
+        let world = Arc::new(World::new(format!("http://{address}"))?);
         let server = tokio::spawn(http::serve(listener, Arc::clone(&world)));
-        Ok(Self { world, server })
+        Ok(Self { world, address, server: Mutex::new(Some(server)) })
+    }
+
+    /// The server dies, and its connections with it; what it holds stays.
+    pub async fn pull_plug(&self) {
+        let server = self.server().take();
+        if let Some(server) = server {
+            server.abort();
+            // An aborted task ends with an error that says so.
+            drop(server.await);
+        }
+    }
+
+    /// The server is started again where it was.
+    pub async fn plug_in(&self) -> io::Result<()> {
+        let listener = TcpListener::bind(self.address).await?;
+        let server = tokio::spawn(http::serve(listener, Arc::clone(&self.world)));
+        *self.server() = Some(server);
+        Ok(())
+    }
+
+    fn server(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.server.lock().expect("nothing panics while it holds the server")
     }
 
     /// Where it listens, `http://host:port`: what `STORAGE_EMULATOR_HOST` wants.
@@ -139,6 +163,8 @@ impl Sim {
 
 impl Drop for Sim {
     fn drop(&mut self) {
-        self.server.abort();
+        if let Some(server) = self.server().take() {
+            server.abort();
+        }
     }
 }

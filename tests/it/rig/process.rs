@@ -29,6 +29,11 @@ impl Log {
         all[all.len().saturating_sub(lines)..].join("\n")
     }
 
+    pub(super) fn lines_with(&self, words: &str) -> Vec<String> {
+        let all = self.0.lock().unwrap();
+        all.iter().filter(|line| line.contains(words)).cloned().collect()
+    }
+
     fn add(&self, line: String) {
         self.0.lock().unwrap().push(line);
     }
@@ -81,7 +86,23 @@ impl Process {
         log: &Log,
         patience: Duration,
     ) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_bowerbird"))
+        Self::launch(&[], settings, folder, arguments, log, patience)
+    }
+
+    /// The same through another program, which becomes ours.
+    #[track_caller]
+    pub(super) fn launch<A: AsRef<OsStr>>(
+        launcher: &[&str],
+        settings: &BTreeMap<&'static str, String>,
+        folder: &Path,
+        arguments: &[A],
+        log: &Log,
+        patience: Duration,
+    ) -> Self {
+        let ours = env!("CARGO_BIN_EXE_bowerbird");
+        let mut words = launcher.iter().copied().chain([ours]);
+        let mut child = Command::new(words.next().expect("ours is there"))
+            .args(words)
             .args(arguments)
             .env_clear()
             .envs(settings.iter().filter(|(_, value)| !value.is_empty()))
@@ -118,6 +139,16 @@ impl Process {
     /// Asks it to end, as Ctrl-C does.
     pub(crate) fn interrupt(&self) {
         self.send(Signal::INT);
+    }
+
+    /// Stops it where it is (SIGSTOP).
+    pub(crate) fn stop(&self) {
+        self.send(Signal::STOP);
+    }
+
+    /// Lets it go on (SIGCONT).
+    pub(crate) fn go_on(&self) {
+        self.send(Signal::CONT);
     }
 
     fn send(&self, signal: Signal) {

@@ -15,6 +15,7 @@ use axum::{
     http::{Response, request::Parts},
 };
 use serde_json::{Map, Value, json};
+use socket2::Socket;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::{
@@ -57,6 +58,18 @@ mod code {
     pub(super) const DISALLOWED_INTENTS: u16 = 4014;
 }
 
+/// A second handle on the socket of a connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Plug(pub(crate) Arc<Socket>);
+
+impl Plug {
+    /// The connection ends with a reset as soon as it is closed.
+    fn pull(&self) {
+        // Gone already, so much the better.
+        drop(self.0.set_linger(Some(Duration::ZERO)));
+    }
+}
+
 /// Takes an upgrade request, whatever its path, as Discord's gateway does.
 pub(crate) async fn accept(hub: Arc<Hub>, mut parts: Parts) -> Result<Response<Body>, Reset> {
     {
@@ -66,6 +79,7 @@ pub(crate) async fn accept(hub: Arc<Hub>, mut parts: Parts) -> Result<Response<B
             return Ok(Reply::html(503).send(&[], uncounted()));
         }
     }
+    let plug = parts.extensions.get::<Plug>().cloned();
     let query = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri);
     let query = query.map(|Query(query)| query).unwrap_or_default();
     let Ok(upgrade) = WebSocketUpgrade::from_request_parts(&mut parts, &()).await else {
@@ -92,6 +106,7 @@ pub(crate) async fn accept(hub: Arc<Hub>, mut parts: Parts) -> Result<Response<B
         let mut connection = Connection {
             hub,
             wire,
+            plug,
             outlet,
             session: None,
             received: VecDeque::new(),
@@ -105,6 +120,7 @@ pub(crate) async fn accept(hub: Arc<Hub>, mut parts: Parts) -> Result<Response<B
 struct Connection {
     hub: Arc<Hub>,
     wire: Wire,
+    plug: Option<Plug>,
     outlet: UnboundedSender<Order>,
     session: Option<String>,
     /// When payloads came within the last minute.
@@ -127,6 +143,11 @@ impl Connection {
     ) {
         let interval = self.hub.core.options.gateway.heartbeat_interval;
         let millis = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX);
+        if self.is_mute() {
+            // Whatever comes is taken, until the client gives up.
+            while let Some(Ok(_)) = socket.recv().await {}
+            return;
+        }
         let hello = json!({ "op": 10, "d": { "heartbeat_interval": millis, "_trace": [] } });
         if self.send(&mut socket, &hello.to_string()).await.is_err() {
             return;
@@ -151,6 +172,10 @@ impl Connection {
                     }
                     Order::Close(code) => return close(socket, code).await,
                     Order::Cut => return,
+                    Order::Reset => {
+                        self.plug.iter().for_each(Plug::pull);
+                        return;
+                    }
                 },
                 message = socket.recv() => {
                     let text = match message {
@@ -177,6 +202,13 @@ impl Connection {
                 }
             }
         }
+    }
+
+    fn is_mute(&self) -> bool {
+        let mut inside = self.hub.inside();
+        let mute = inside.mute > 0;
+        inside.mute = inside.mute.saturating_sub(1);
+        mute
     }
 
     async fn send(&mut self, socket: &mut WebSocket, payload: &str) -> Result<(), axum::Error> {

@@ -23,9 +23,10 @@ impl Gateway {
         self.0.inside().rules.add(rule);
     }
 
-    /// Ends all faults of events, answers heartbeats and accepts connections again.
+    /// Ends all faults of events, answers heartbeats, accepts connections and greets them again.
     pub fn heal(&self) {
         let mut inside = self.0.inside();
+        inside.mute = 0;
         inside.rules.clear();
         inside.acknowledge = Acknowledge::Heartbeats;
         inside.refuse = 0;
@@ -51,6 +52,16 @@ impl Gateway {
     /// Cuts all connections without a close frame.
     pub fn cut(&self) {
         self.0.inside().order_all(|| Order::Cut);
+    }
+
+    /// Resets all connections, as a broken network does.
+    pub fn reset(&self) {
+        self.0.inside().order_all(|| Order::Reset);
+    }
+
+    /// Accepts the next connections and never says HELLO to them, nor anything else.
+    pub fn stay_silent(&self, connections: u64) {
+        self.0.inside().mute = connections;
     }
 
     /// Closes all connections with this code.

@@ -44,6 +44,8 @@ pub(super) struct Inside {
     pub(super) acknowledge: Acknowledge,
     /// Connections to refuse before one is accepted again.
     pub(super) refuse: u64,
+    /// Connections to accept without a word.
+    pub(super) mute: u64,
     born: u64,
     /// Held back until the next event has been sent.
     swapped: Option<Event>,
@@ -58,6 +60,7 @@ impl Hub {
             rules: EventRules::new(options.gateway.faults.clone(), options.fault_seed ^ 1),
             acknowledge: Acknowledge::Heartbeats,
             refuse: 0,
+            mute: 0,
             born: 0,
             swapped: None,
         };

@@ -17,6 +17,8 @@ pub(super) enum Order {
     Close(u16),
     /// End without a word.
     Cut,
+    /// The same, with a reset instead of an end.
+    Reset,
 }
 
 /// What a client asked for when it identified.
