@@ -30,7 +30,8 @@ use super::{
     discord::FakeDiscord,
     fate::{Fate, Fuse, Step},
     gateway::FakeGateway,
-    ports::{Mortal, Panicking},
+    mortal::{MortalBucket, MortalDisk},
+    panicking::Panicking,
     truth::GUILD,
 };
 
@@ -57,6 +58,7 @@ pub(super) struct Life {
     pub(super) fate: Fate,
     pub(super) flaky: FlakyBucket,
     pub(super) discord: FakeDiscord,
+    /// Discord's time. That of the process may be wrong.
     pub(super) clock: Clock,
 }
 
@@ -73,9 +75,12 @@ impl Life {
         let fate = Fate::new(world.end);
         let entered = runtime.enter();
         let clock = Clock::simulated(world.truth.now());
+        let wall = Clock::wrong(world.truth.now(), world.clock_error);
         let memory: Arc<dyn Bucket> = Arc::new(world.bucket.clone());
-        let mortal = Arc::new(Mortal::new(memory, fate.clone()));
-        let flaky = FlakyBucket::new(mortal, world.faults, world.seed ^ world.lives);
+        let mortal = MortalBucket { inner: memory, of: "", fate: fate.clone() };
+        // Another life, other dice.
+        let seed = world.seed.rotate_left(32) ^ world.lives;
+        let flaky = FlakyBucket::new(Arc::new(mortal), world.faults, seed);
         let discord = FakeDiscord {
             truth: world.truth.clone(),
             fate: fate.clone(),
@@ -87,7 +92,7 @@ impl Life {
         drop(entered);
         let local = LocalSet::new();
         let mut life = Self { service: None, local, runtime, fate, flaky, discord, clock };
-        let opening = open_ports(world, &life, clock);
+        let opening = open_ports(world, &life, wall);
         let ports = life.run(async {
             tokio::select! {
                 ports = opening => Some(ports),
@@ -143,7 +148,13 @@ impl Life {
     pub(super) fn drain(&mut self, deadline: Duration) -> Alarm {
         let service = self.service.take().expect("whoever is told to end lives");
         let alarm = service.alarm.clone();
-        self.run(service.drain(deadline));
+        self.run(async {
+            tokio::select! {
+                biased;
+                _ = self.fate.died() => {}
+                () = service.drain(deadline) => {}
+            }
+        });
         alarm
     }
 
@@ -182,9 +193,12 @@ async fn open_ports(world: &World, life: &Life, clock: Clock) -> Ports {
         weather: weather.clone(),
     };
     let mut cdn: Arc<dyn Cdn> = Arc::new(cdn);
-    let looker = FakeThumbnailer { truth, fate: fate.clone(), dice, weather };
+    let disk = MortalDisk::new(Arc::clone(&world.kv), fate.clone(), dice.clone(), weather.clone());
+    let mut kv: Arc<dyn Kv> = Arc::new(disk);
+    let hidden: Arc<dyn Bucket> = Arc::new(world.private.clone());
+    let private = Arc::new(MortalBucket { inner: hidden, of: "private", fate: fate.clone() });
+    let looker = FakeThumbnailer { truth, fate, dice, weather };
     let mut thumbnailer: Arc<dyn Thumbnailer> = Arc::new(looker);
-    let mut kv: Arc<dyn Kv> = Arc::new(Mortal::new(Arc::clone(&world.kv), fate));
     if let Some(fuse) = &world.fuse {
         let fuse = || Fuse::clone(fuse);
         bucket = Arc::new(Panicking::new(bucket, fuse()));
@@ -199,7 +213,6 @@ async fn open_ports(world: &World, life: &Life, clock: Clock) -> Ports {
     let spool = Spool::open(world.folder.path().join("spool"), SPOOL).await.unwrap();
     open::sweep(&spool, &store).await.unwrap();
     let gateway = Some(gateway);
-    let private: Arc<dyn Bucket> = Arc::new(world.private.clone());
     let lease = Keeper::new(lease.expect("nobody else wants this bucket"), clock);
     Ports { discord, gateway, cdn, bucket, private, store, spool, thumbnailer, lease, clock }
 }
