@@ -176,6 +176,7 @@ async fn wait(parts: &Parts, bell: &Notify, by: Option<Timestamp>, next_round: T
     let now = parts.clock.now();
     let until = by.map_or(next_round, |by| by.min(next_round));
     tokio::select! {
+        biased;
         () = bell.notified() => {}
         () = sleep(until.since(now).max(Duration::from_millis(10))) => {}
     }

@@ -165,6 +165,7 @@ impl Rounds {
         let now = self.parts.clock.now();
         let pause = next.map_or(LONGEST_SLEEP, |next| next.since(now).min(LONGEST_SLEEP));
         tokio::select! {
+            biased;
             () = bell.notified() => {}
             () = sleep(pause.max(Duration::from_millis(20))) => {}
         }

@@ -17,6 +17,7 @@ mod gateway;
 mod cdn;
 mod panicking;
 mod mortal;
+mod baton;
 mod life;
 mod record;
 mod archive;

@@ -26,6 +26,7 @@ use tokio::{runtime::Runtime, task::LocalSet};
 
 use super::{
     World,
+    baton::{Baton, DropBaton},
     cdn::{FakeCdn, FakeThumbnailer},
     discord::FakeDiscord,
     fate::{Fate, Fuse, Step},
@@ -54,6 +55,7 @@ pub(super) struct Life {
     // Dropped in this order: first whoever works, then what they work on.
     pub(super) service: Option<Service>,
     local: LocalSet,
+    baton: DropBaton,
     runtime: Runtime,
     pub(super) fate: Fate,
     pub(super) flaky: FlakyBucket,
@@ -65,13 +67,8 @@ pub(super) struct Life {
 impl Life {
     /// A process is born. It may die before it does anything.
     pub(super) fn start(world: &World) -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .start_paused(true)
-            // One after the other: so a schedule comes out the same each time.
-            .max_blocking_threads(1)
-            .build()
-            .unwrap();
+        let baton = Baton::default();
+        let runtime = baton.runtime();
         let fate = Fate::new(world.end);
         let entered = runtime.enter();
         let clock = Clock::simulated(world.truth.now());
@@ -91,7 +88,8 @@ impl Life {
         };
         drop(entered);
         let local = LocalSet::new();
-        let mut life = Self { service: None, local, runtime, fate, flaky, discord, clock };
+        let baton = DropBaton(baton);
+        let mut life = Self { service: None, local, baton, runtime, fate, flaky, discord, clock };
         let opening = open_ports(world, &life, wall);
         let ports = life.run(async {
             tokio::select! {
@@ -164,7 +162,8 @@ impl Life {
         self.service = None;
         drop(std::mem::take(&mut self.local));
         drop(entered);
-        drop(self);
+        drop(self.baton);
+        drop(self.runtime);
     }
 }
 

@@ -31,6 +31,9 @@ use super::{World, fate::End, life::Ran, point::Point, weather::Climate};
 /// So many are run every day.
 const SCHEDULES: u64 = 3_000;
 
+/// So many of them are run twice, to see that they come out the same.
+const REPLAYED: u64 = 50;
+
 /// How often a process dies at most: an attempt at a file is counted before it starts, and a file that was tried too
 /// often is put aside.
 const DEATHS: u32 = 4;
@@ -242,6 +245,16 @@ fn no_schedule_of_deaths_and_faults_loses_or_doubles_anything() {
     assert!(unmet.is_empty(), "no process ever died {unmet:#?}");
     let unnamed = all.unnamed();
     assert!(unnamed.is_empty(), "schedules/points.rs does not know {unnamed:#?}");
+}
+
+#[test]
+fn a_replay_comes_out_the_same() {
+    let others = (0..REPLAYED).filter(|seed| {
+        let histories = [(); 2].map(|()| run(*seed).expect("the schedule failed").history);
+        histories[0] != histories[1]
+    });
+    let others: Vec<_> = others.collect();
+    assert!(others.is_empty(), "these seeds came out otherwise the second time: {others:?}");
 }
 
 #[test]
