@@ -36,5 +36,5 @@ bench: setup ## prints the figures of docs/figures.md, each beside its ceiling
 	cargo build --workspace --bins
 	cargo test --package bowerbird --test it -- --nocapture --test-threads 1 fetch::everything fetch::limits kill:: memory::a_gigabyte link_mode::no_published thumbnails::links
 
-soak: setup ## runs the tests that take too long for every day, at full size
+soak: setup ## searches for failures at full size; BOWERBIRD_SOAK=3600 draws schedules for an hour instead of ten minutes
 	cargo test --release --package bowerbird --test it -- --ignored --nocapture soak

@@ -32,8 +32,9 @@ use crate::{
 /// One wake-up says as much as ten: the queue is in the store.
 pub const MAILBOX: usize = 1;
 
-/// How often the queue is looked at though nobody rang: a lost wake-up costs no more than this.
-const ROUND: Duration = Duration::from_secs(15);
+/// How often the queue is looked at though nobody rang and nothing is due: a lost wake-up costs no more than this, and
+/// an idle service has little to do.
+const ROUND: Duration = Duration::from_mins(1);
 
 /// What a worker does with a job.
 #[async_trait]

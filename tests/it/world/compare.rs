@@ -225,7 +225,7 @@ pub(super) fn wrong_objects(
 }
 
 /// Objects that nothing leads to, though nothing will ever remove them. What was deleted on Discord after it was
-/// copied stays for now.
+/// copied stays for now, and so does what Discord lost between the object and its row.
 pub(super) fn unreferenced(
     truth: &State,
     archive: &Archive,
@@ -238,7 +238,7 @@ pub(super) fn unreferenced(
     let mut spared = BTreeSet::new();
     for file in truth.files.values() {
         let post = &truth.channels[&file.channel].posts[&file.message];
-        if post.deleted.is_some() || post.versions.len() > 1 {
+        if post.deleted.is_some() || post.versions.len() > 1 || file.gone {
             spared.insert(file.media.clone());
             spared.extend(file.still.clone());
         }

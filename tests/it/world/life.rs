@@ -16,6 +16,7 @@ use bowerbird::{
     domain::{
         removal::RemovalPolicy,
         selection::{MediaMode, PlaceSelection, Policy},
+        time::Timestamp,
     },
     ffmpeg::Thumbnailer,
     gallery::page::PageMode,
@@ -62,6 +63,7 @@ pub(super) struct Life {
     pub(super) discord: FakeDiscord,
     /// Discord's time. That of the process may be wrong.
     pub(super) clock: Clock,
+    pub(super) born: Timestamp,
 }
 
 impl Life {
@@ -89,7 +91,9 @@ impl Life {
         drop(entered);
         let local = LocalSet::new();
         let baton = DropBaton(baton);
-        let mut life = Self { service: None, local, baton, runtime, fate, flaky, discord, clock };
+        let born = world.truth.now();
+        let mut life =
+            Self { born, service: None, local, baton, runtime, fate, flaky, discord, clock };
         let opening = open_ports(world, &life, wall);
         let ports = life.run(async {
             tokio::select! {

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     hash::{DefaultHasher, Hash, Hasher},
+    time::Duration,
 };
 
 use super::{life::Life, point::Point};
@@ -11,6 +12,8 @@ use super::{life::Life, point::Point};
 #[derive(Debug, Default)]
 pub(super) struct Record {
     pub(super) lives: u64,
+    /// How long they lived, on their own clocks.
+    pub(super) lived: Duration,
     /// How often a moment with a name was lived through.
     pub(super) passed: BTreeMap<Point, u64>,
     /// How often a process died there.
@@ -25,6 +28,7 @@ impl Record {
     /// A life ends.
     pub(super) fn add(&mut self, life: &Life) {
         self.lives += 1;
+        self.lived += life.discord.truth.now().since(life.born);
         sum(&mut self.passed, life.fate.passed());
         sum(&mut self.deaths, life.fate.died_at().into_iter().map(|point| (point, 1)));
         let faults = life.flaky.met().into_iter();

@@ -1,6 +1,6 @@
 //! What came of schedules: how many there were, where processes died, which faults they met, what was checked.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use super::points;
 use crate::world::{World, point::Point, record::sum};
@@ -12,6 +12,8 @@ pub(super) struct Summary {
     /// The seeds of those that failed.
     pub(super) failed: Vec<u64>,
     lives: u64,
+    /// How long those were, on their own clocks.
+    lived: Duration,
     /// How many entries were compared with what Discord held, in the end.
     entries: u64,
     passed: BTreeMap<Point, u64>,
@@ -31,6 +33,7 @@ impl Summary {
             schedules: 1,
             failed: Vec::new(),
             lives: record.lives,
+            lived: record.lived,
             entries: world.archive().entries.len() as u64,
             passed: record.passed.clone(),
             deaths: record.deaths.clone(),
@@ -43,6 +46,7 @@ impl Summary {
     pub(super) fn add(&mut self, other: Self) {
         self.schedules += other.schedules;
         self.lives += other.lives;
+        self.lived += other.lived;
         self.entries += other.entries;
         sum(&mut self.passed, other.passed);
         sum(&mut self.deaths, other.deaths);
@@ -65,7 +69,8 @@ impl Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { schedules, failed, lives, entries, passed, deaths, faults, history: _ } = self;
+        let Self { schedules, failed, lives, lived, .. } = self;
+        let Self { entries, passed, deaths, faults, .. } = self;
         writeln!(f, "deaths, of how often somebody came there:")?;
         for (point, times) in passed {
             let deaths = deaths.get(point).copied().unwrap_or_default();
@@ -77,10 +82,11 @@ impl fmt::Display for Summary {
         }
         let deaths: u64 = deaths.values().sum();
         let faults: u64 = faults.values().sum();
+        let days = lived.as_secs() / (24 * 60 * 60);
         write!(
             f,
-            "{schedules} schedules of {lives} lives, {deaths} deaths at a named moment, {faults} faults, \
-             {entries} entries compared, {} schedules failed ",
+            "{schedules} schedules of {lives} lives in {days} simulated days, {deaths} deaths at a named moment, \
+             {faults} faults, {entries} entries compared, {} schedules failed ",
             failed.len()
         )
     }
