@@ -197,6 +197,7 @@ impl Service {
         thumbnail_seat.start(Worker::new(common.worker(
             Looker {
                 thumbnailer: Arc::clone(&ports.thumbnailer),
+                cdn: Arc::clone(&ports.cdn),
                 bucket: Arc::clone(&ports.bucket),
                 spool: ports.spool.clone(),
                 eyes: Eyes::default(),

@@ -17,6 +17,7 @@ use tracing::{error, info};
 use super::{download::bucket_failure, worker::Work};
 use crate::{
     bucket::{Bucket, BucketError, ObjectKey, Precondition},
+    cdn::Cdn,
     domain::{
         entry::{self, Content, Sha256},
         job::{Failure, Queue},
@@ -35,6 +36,8 @@ const AWAY: Duration = Duration::from_mins(1);
 pub struct Looker {
     /// Looks.
     pub thumbnailer: Arc<dyn Thumbnailer>,
+    /// Knows where links may lead, which whoever posts a message writes.
+    pub cdn: Arc<dyn Cdn>,
     /// Where stills go, and where files come from that are no longer in the spool.
     pub bucket: Arc<dyn Bucket>,
     /// Where files are that just arrived.
@@ -79,6 +82,8 @@ impl Work for Looker {
                 self.look_at_content(*sha256, content, *kind).await?
             }
             Task::LookAtLink { link, kind, .. } => {
+                let allowed = self.cdn.allows(link);
+                allowed.map_err(|error| Failure::Permanent { why: error.to_string() })?;
                 self.look(&Source::Link(link.reveal().to_owned()), *kind).await?
             }
             Task::Copy { .. } => {

@@ -1,11 +1,21 @@
 //! Log lines on standard error: text for people, JSON for machines. Tokens and signed links are in none of them,
-//! because no type that holds one prints it.
+//! because no type that holds one prints it. An event is one line, whatever the names in it hold.
 
-use std::io::IsTerminal;
+use std::{
+    fmt::{Debug, Result},
+    io::IsTerminal,
+};
 
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing::field::Field;
+use tracing_subscriber::{
+    EnvFilter,
+    field::MakeExt,
+    fmt::{self, FormatFields, format},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
-use crate::config::LogFormat;
+use crate::{config::LogFormat, domain::printable::Printable};
 
 /// What is logged unless `RUST_LOG` says otherwise: our own words, and others' worries.
 const DEFAULT: &str = "warn,bowerbird=info";
@@ -24,8 +34,68 @@ pub fn begin(format: LogFormat) {
     let begun = if json {
         registry.with(lines.json().flatten_event(true)).try_init()
     } else {
-        registry.with(lines.with_target(false).with_ansi(terminal)).try_init()
+        registry.with(lines.with_target(false).with_ansi(terminal).fmt_fields(fields())).try_init()
     };
     // Fails only when logging has begun already.
     begun.ok();
+}
+
+/// Fields as text, such as `place=7 name="general"`: a line that a name could end, or a terminal that it could steer,
+/// would let strangers write into the log. JSON has its own way of spelling such characters out.
+fn fields() -> impl for<'writer> FormatFields<'writer> + 'static {
+    format::debug_fn(write_field).delimited(" ")
+}
+
+fn write_field(writer: &mut format::Writer<'_>, field: &Field, value: &dyn Debug) -> Result {
+    let value = format!("{value:?}");
+    match field.name() {
+        "message" => write!(writer, "{}", Printable(&value)),
+        name => write!(writer, "{name}={}", Printable(&value)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io,
+        sync::{Arc, Mutex},
+    };
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Paper(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Paper {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn no_name_ends_a_line_or_steers_a_terminal() {
+        let paper = Paper::default();
+        let lines = fmt::layer().with_writer({
+            let paper = paper.clone();
+            move || paper.clone()
+        });
+        let lines = lines.without_time().with_target(false).with_ansi(false).fmt_fields(fields());
+        let name = "general\u{1b}[2J\nERROR the archive is empty\u{202e}";
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), || {
+            tracing::info!(place = 7, name, shown = %name, debugged = ?name, "read {name}");
+        });
+        let written = String::from_utf8(paper.0.lock().unwrap().clone()).unwrap();
+        let spelled = r"general\u001b[2J\nERROR the archive is empty\u202e";
+        let quoted = format!("{name:?}");
+        assert_eq!(
+            written,
+            format!(
+                " INFO read {spelled} place=7 name={quoted} shown={spelled} debugged={quoted}\n"
+            )
+        );
+    }
 }
