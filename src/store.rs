@@ -18,6 +18,7 @@ mod crawl;
 mod work;
 mod links;
 mod publication;
+mod vitals;
 mod change;
 #[cfg(test)]
 mod sample;
@@ -49,6 +50,7 @@ pub use self::{
         ShardsRow, StartsRow,
     },
     tally::{Tallies, Tally},
+    vitals::Backlog,
     work::{Claim, Claimed, Failed, Looked, ParkedJob, Stored, SweepDone, Task},
 };
 

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use futures_util::StreamExt;
 use sha2::Digest;
 use tokio::{fs::File, io::AsyncWriteExt, time::Instant};
-use tracing::{error, info};
+use tracing::{debug, error, info};
 
 use super::{download::bucket_failure, worker::Work};
 use crate::{
@@ -91,7 +91,9 @@ impl Work for Looker {
             }
         };
         if let Some(why) = &look.failure {
-            info!(file = %job.subject, why, "kept without a still");
+            info!(why, "kept without a still");
+        } else {
+            debug!(still = look.still, "looked at");
         }
         Ok(Looked { subject: job.subject, look }.into())
     }

@@ -1,15 +1,17 @@
-//! Log lines on standard error: text for people, JSON for machines. Tokens and signed links are in none of them,
-//! because no type that holds one prints it. An event is one line, whatever the names in it hold.
+//! Log lines on standard error: text for people, JSON for machines. Tokens and signed links are in none of them:
+//! no type of ours that holds one prints it, and others are heard only when they worry, for what libraries say of
+//! their work at finer levels are headers, addresses and frames. An event is one line, whatever the names in it hold.
 
 use std::{
     fmt::{Debug, Result},
     io::IsTerminal,
 };
 
-use tracing::field::Field;
+use tracing::{Level, field::Field};
 use tracing_subscriber::{
     EnvFilter,
     field::MakeExt,
+    filter::filter_fn,
     fmt::{self, FormatFields, format},
     layer::SubscriberExt,
     util::SubscriberInitExt,
@@ -29,7 +31,8 @@ pub fn begin(format: LogFormat) {
         LogFormat::Text => false,
         LogFormat::Json => true,
     };
-    let registry = tracing_subscriber::registry().with(filter);
+    let quiet = filter_fn(|line| *line.level() <= Level::WARN || is_ours(line.target()));
+    let registry = tracing_subscriber::registry().with(filter).with(quiet);
     let lines = fmt::layer().with_writer(super::progress::writer);
     let begun = if json {
         registry.with(lines.json().flatten_event(true)).try_init()
@@ -38,6 +41,10 @@ pub fn begin(format: LogFormat) {
     };
     // Fails only when logging has begun already.
     begun.ok();
+}
+
+fn is_ours(target: &str) -> bool {
+    target.split("::").next() == Some(env!("CARGO_PKG_NAME"))
 }
 
 /// Fields as text, such as `place=7 name="general"`: a line that a name could end, or a terminal that it could steer,

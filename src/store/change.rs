@@ -6,6 +6,7 @@ use super::{
     Announced, AvatarCopied, Claim, Claimed, Deleted, Failed, Hint, HistoryWanted, LinksRefreshed,
     Looked, Observed, PageRead, PlaceSeen, PlacesLost, Published, SessionMoved, Started, Store,
     StoreError, Stored, Surveyed, SweepDone, ThreadsListed, Txn,
+    tables::PROBE,
     work::{retry_parked, sweep},
 };
 use crate::domain::{selection::Policy, time::Timestamp};
@@ -49,6 +50,8 @@ pub enum Change {
     Published(Box<Published>),
     /// Jobs that were put aside are to be tried again.
     RetryParked,
+    /// Somebody wants to know whether anything can be written.
+    Probe,
 }
 
 /// What a change may need besides itself.
@@ -94,6 +97,10 @@ impl Change {
             }
             Self::Published(change) => change.apply(txn, context),
             Self::RetryParked => retry_parked(txn, context),
+            Self::Probe => {
+                PROBE.put(txn, &(), &context.now.as_millis());
+                Ok(())
+            }
         }
     }
 }

@@ -53,6 +53,9 @@ pub(super) const PEOPLE_CHANGED: Table<UserId, PersonDirty> = Table::new(24, "ch
 pub(super) const PARKED_MESSAGES: Table<MessageId, ParkedMessage> =
     Table::new(25, "parked messages");
 
+/// Written to see whether anything can be.
+pub(super) const PROBE: Table<(), i64> = Table::new(42, "probe");
+
 /// A server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GuildRow {

@@ -18,6 +18,7 @@ mod fetch;
 mod doctor;
 mod bad_input;
 mod status;
+mod operation;
 mod world;
 mod link_mode;
 mod memory;
