@@ -27,7 +27,13 @@ use self::{
     actions::{post, something_happens},
     summary::Summary,
 };
-use super::{World, fate::End, life::Ran, point::Point, weather::Climate};
+use super::{
+    World,
+    fate::{End, Step},
+    life::Ran,
+    point::Point,
+    weather::Climate,
+};
 
 /// So many are run every day: some two minutes on two cores. Each moment with a name is met a dozen times.
 const SCHEDULES: u64 = 2_000;
@@ -78,10 +84,11 @@ impl Schedule {
         self.settle_in();
         for _ in 0..self.dice.random_range(0..=DEATHS) {
             self.world.end = self.end();
+            let drains = self.make_way();
             self.world.spared = self.dice.random_range(0..=1);
             self.start();
             let ran = self.live();
-            if ran == Ran::On && self.dice.random_bool(0.2) {
+            if ran == Ran::On && (drains || self.dice.random_bool(0.2)) {
                 self.world.drain();
             } else {
                 self.world.crash();
@@ -123,6 +130,22 @@ impl Schedule {
                 Some(End::Point(*point, time))
             }
         }
+    }
+
+    /// Some moments come only to who waits for them: what nothing names is deleted an hour later, and the lease by who
+    /// ends in order. Tells whether that is needed.
+    fn make_way(&mut self) -> bool {
+        let Some(End::Point(Point { step: Step::Delete | Step::DeleteDone, about }, time)) =
+            &mut self.world.end
+        else {
+            return false;
+        };
+        *time = 1;
+        if *about == "lease" {
+            return true;
+        }
+        self.pause = Duration::from_secs(4_000);
+        false
     }
 
     /// Whoever starts while the bucket is away ends at once, and is started until it is there.
