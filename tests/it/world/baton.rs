@@ -5,11 +5,29 @@
 //! gave away is done. The runtime must have one blocking thread at most, which ends as soon as it has nothing to do.
 
 use std::{
+    cell::RefCell,
     sync::{Arc, Condvar, Mutex, MutexGuard},
     time::Duration,
 };
 
 use tokio::runtime::{Builder, Runtime};
+
+/// A thread that was told to end takes a while to do so. On a busy machine they would become more and more, if nobody
+/// waited for them.
+const LEAVING_AT_MOST: u32 = 4;
+
+thread_local! {
+    static PRESENCE: RefCell<Option<Presence>> = const { RefCell::new(None) };
+}
+
+/// Dropped with its thread.
+struct Presence(Baton);
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        self.0.set(|hands| hands.leaving -= 1);
+    }
+}
 
 /// Who may run.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +39,8 @@ struct Hands {
     offered: bool,
     /// The blocking thread has it.
     taken: bool,
+    /// Blocking threads that are there, nearly all of them about to end.
+    leaving: u32,
     /// The runtime ends: there is nobody to wait for any more.
     dropped: bool,
 }
@@ -37,12 +57,15 @@ impl Baton {
             .thread_keep_alive(Duration::ZERO)
             .on_thread_park(move || offer.set(|hands| hands.offered = true))
             .on_thread_unpark(move || {
-                let mut hands = take_back.wait_while(|hands| hands.taken);
+                let is_busy = |hands: &Hands| hands.taken || hands.leaving > LEAVING_AT_MOST;
+                let mut hands = take_back.wait_while(is_busy);
                 hands.offered = false;
             })
             .on_thread_start(move || {
                 let mut hands = take.wait_while(|hands| !hands.offered && !hands.dropped);
                 hands.taken = true;
+                hands.leaving += 1;
+                PRESENCE.set(Some(Presence(take.clone())));
             })
             .on_thread_stop(move || give_back.set(|hands| hands.taken = false))
             .build()
