@@ -40,7 +40,7 @@ fuzz: ## feeds made-up bytes to whatever reads strangers' bytes, SECONDS=60 for 
 	@scripts/setup compiler
 	scripts/fuzz $(or $(SECONDS),60)
 
-soak: setup ## runs the tests that take too long for every day, at full size
+soak: setup ## searches for failures at full size; BOWERBIRD_SOAK=3600 draws schedules for an hour instead of ten minutes
 	cargo test --release --package bowerbird --test it -- --ignored --nocapture soak
 
 mutants: setup ## breaks each guarantee on purpose, and shows the test that fails for it

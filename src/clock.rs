@@ -1,10 +1,16 @@
 //! The wall clock, as a value that is handed around, so that tests can own time.
 
-use std::time::SystemTime;
+use std::{
+    sync::atomic::{AtomicI64, Ordering},
+    time::SystemTime,
+};
 
 use tokio::time::Instant;
 
 use crate::domain::time::Timestamp;
+
+/// The error of a clock that is right.
+static NONE: AtomicI64 = AtomicI64::new(0);
 
 /// Tells the time.
 #[derive(Clone, Copy, Debug)]
@@ -17,13 +23,20 @@ pub enum Clock {
         started: Instant,
         /// What it showed then.
         showing: Timestamp,
+        /// By how many milliseconds it is wrong: somebody may set it, and set it right.
+        error: &'static AtomicI64,
     },
 }
 
 impl Clock {
     /// A clock that shows `showing` now and runs with tokio's.
     pub fn simulated(showing: Timestamp) -> Self {
-        Self::Simulated { started: Instant::now(), showing }
+        Self::wrong(showing, &NONE)
+    }
+
+    /// The same, but that it is wrong by so many milliseconds, which may change.
+    pub fn wrong(showing: Timestamp, error: &'static AtomicI64) -> Self {
+        Self::Simulated { started: Instant::now(), showing, error }
     }
 
     /// What it shows.
@@ -34,7 +47,10 @@ impl Clock {
                     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
                 Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
             }
-            Self::Simulated { started, showing } => showing.after(started.elapsed()),
+            Self::Simulated { started, showing, error } => {
+                let right = showing.after(started.elapsed());
+                Timestamp::from_millis(right.as_millis() + error.load(Ordering::Relaxed))
+            }
         }
     }
 }

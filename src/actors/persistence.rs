@@ -21,7 +21,6 @@ use crate::{
     clock::Clock,
     domain::{
         job::{Queue, Subject},
-        retry::jittered,
         selection::Policy,
     },
     store::{
@@ -322,7 +321,7 @@ where
         if let Ok(Ok(answer)) = send().await {
             return answer;
         }
-        tokio::time::sleep(jittered(pause, rand::random())).await;
+        tokio::time::sleep(pause).await;
         pause = (pause * 2).min(longest);
     }
 }

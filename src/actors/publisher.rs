@@ -203,6 +203,7 @@ async fn wait(parts: &Parts, bell: &Notify, by: Option<Timestamp>, next_round: I
     let round = next_round.saturating_duration_since(Instant::now());
     let pause = by.map_or(round, |by| by.since(parts.clock.now()).min(round));
     tokio::select! {
+        biased;
         () = bell.notified() => {}
         () = sleep(pause.max(Duration::from_millis(10))) => {}
     }

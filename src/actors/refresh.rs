@@ -51,8 +51,8 @@ const SOON: Duration = Duration::from_hours(2);
 /// Discord's code for a channel that is no more.
 const UNKNOWN_CHANNEL: u64 = 10_003;
 
-/// How often the store is looked at though nobody rang.
-const LONGEST_SLEEP: Duration = Duration::from_secs(15);
+/// How often the store is looked at though nobody rang and nothing is due.
+const LONGEST_SLEEP: Duration = Duration::from_mins(1);
 
 /// Keeps links alive.
 pub struct Refresh {
@@ -169,6 +169,7 @@ impl Rounds {
         let now = self.parts.clock.now();
         let pause = next.map_or(LONGEST_SLEEP, |next| next.since(now).min(LONGEST_SLEEP));
         tokio::select! {
+            biased;
             () = bell.notified() => {}
             () = sleep(pause.max(Duration::from_millis(20))) => {}
         }

@@ -1,7 +1,11 @@
 //! A bucket that fails as networks do, from a seed that its test prints.
 //!
-//! Used by tests alone, below the retry decorator: what passes through both is what a bad day looks like.
+//! Used by tests alone, below the retry decorator: what passes through both is what a bad day looks like. What becomes
+//! of a call follows from the seed, the call and how often it was made before, so the order in which tasks come to run
+//! changes nothing.
 
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -20,6 +24,12 @@ use crate::bucket::{
 /// Long enough for another task to come first, short enough to be met a thousand times in a test.
 const SLOW: Duration = Duration::from_millis(5);
 
+/// How long a busy bucket asks to be left alone.
+const BUSY: Duration = Duration::from_secs(2);
+
+/// How long whoever gave up had waited for an answer.
+const WAITED: Duration = Duration::from_secs(30);
+
 /// What it calls itself in errors.
 const NAME: &str = "the flaky bucket";
 
@@ -33,7 +43,10 @@ pub struct FlakyBucket {
 #[derive(Debug)]
 struct Weather {
     faults: Faults,
-    dice: StdRng,
+    seed: u64,
+    /// How often each call was made.
+    calls: HashMap<u64, u32>,
+    met: BTreeMap<&'static str, u64>,
 }
 
 /// How often each thing goes wrong, as a probability between 0 and 1.
@@ -57,14 +70,33 @@ pub struct Faults {
     pub denied: f64,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
-    Refused,
+    Busy,
+    Down,
+    NoAnswer,
     AnswerLost,
     Hung,
     Slow,
     Cut,
     Full,
     Denied,
+}
+
+impl Fault {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Busy => "429",
+            Self::Down => "503",
+            Self::NoAnswer => "no answer",
+            Self::AnswerLost => "answer lost",
+            Self::Hung => "hung",
+            Self::Slow => "slow",
+            Self::Cut => "cut",
+            Self::Full => "full",
+            Self::Denied => "denied",
+        }
+    }
 }
 
 impl Faults {
@@ -77,8 +109,8 @@ impl Faults {
 impl FlakyBucket {
     /// Makes a bucket unreliable; the same seed and the same calls give the same faults.
     pub fn new(inner: Arc<dyn Bucket>, faults: Faults, seed: u64) -> Self {
-        let dice = StdRng::seed_from_u64(seed);
-        Self { inner, weather: Arc::new(Mutex::new(Weather { faults, dice })) }
+        let weather = Weather { faults, seed, calls: HashMap::new(), met: BTreeMap::new() };
+        Self { inner, weather: Arc::new(Mutex::new(weather)) }
     }
 
     /// Changes the weather from the next call on, for this bucket and its clones.
@@ -86,39 +118,26 @@ impl FlakyBucket {
         self.weather().faults = faults;
     }
 
-    fn weather(&self) -> MutexGuard<'_, Weather> {
-        self.weather.lock().expect("rolling dice does not panic")
+    /// How often each fault was met so far.
+    pub fn met(&self) -> BTreeMap<&'static str, u64> {
+        self.weather().met.clone()
     }
 
-    fn throw(&self) -> Option<Fault> {
-        let mut weather = self.weather();
-        let mut left: f64 = weather.dice.random();
-        let Faults { refused, answer_lost, hung, slow, cut, full, denied } = weather.faults;
-        for (probability, fault) in [
-            (refused, Fault::Refused),
-            (answer_lost, Fault::AnswerLost),
-            (hung, Fault::Hung),
-            (slow, Fault::Slow),
-            (cut, Fault::Cut),
-            (full, Fault::Full),
-            (denied, Fault::Denied),
-        ] {
-            if left < probability {
-                return Some(fault);
-            }
-            left -= probability;
-        }
-        None
+    fn weather(&self) -> MutexGuard<'_, Weather> {
+        self.weather.lock().expect("rolling dice does not panic")
     }
 
     /// Makes a call that cannot be cut, or half makes it.
     async fn mistreat<T>(
         &self,
+        fault: Option<Fault>,
         call: impl Future<Output = Result<T, BucketError>>,
     ) -> Result<T, BucketError> {
-        match self.throw() {
-            Some(Fault::Refused) => Err(lost("refused")),
-            Some(Fault::AnswerLost) => call.await.and_then(|_| Err(lost("answer lost"))),
+        match fault {
+            Some(Fault::Busy) => Err(unavailable("429", Some(BUSY))),
+            Some(Fault::Down) => Err(unavailable("503", None)),
+            Some(Fault::NoAnswer) => Err(timeout()),
+            Some(Fault::AnswerLost) => call.await.and(Err(timeout())),
             Some(Fault::Hung) => std::future::pending().await,
             Some(Fault::Full) => Err(BucketError::Full { bucket: NAME.to_owned() }),
             Some(Fault::Denied) => Err(BucketError::Denied {
@@ -137,7 +156,8 @@ impl FlakyBucket {
 
     fn cut(&self, object: Object) -> Object {
         let len = object.range.end - object.range.start;
-        let mut left = self.weather().dice.random_range(0..=len);
+        let mut dice = self.weather().dice("cut", object.info.key.as_str());
+        let mut left = dice.random_range(0..=len);
         let promise = Promise { key: object.info.key.clone(), len, crc32c: None };
         let chunks = object.body.scan((), move |(), chunk| {
             let chunk = chunk.map(|mut chunk| {
@@ -160,19 +180,20 @@ impl Bucket for FlakyBucket {
         body: Body,
         when: Precondition,
     ) -> Result<ObjectInfo, BucketError> {
-        self.mistreat(self.inner.put(key, body, when)).await
+        let fault = self.weather().throw("put", key.as_str());
+        self.mistreat(fault, self.inner.put(key, body, when)).await
     }
 
     async fn get(&self, key: &ObjectKey, range: Option<ByteRange>) -> Result<Object, BucketError> {
-        let object = self.mistreat(self.inner.get(key, range)).await?;
-        match self.throw() {
-            Some(Fault::Cut) => Ok(self.cut(object)),
-            _ => Ok(object),
-        }
+        let fault = self.weather().throw("get", key.as_str());
+        let is_cut = fault == Some(Fault::Cut);
+        let object = self.mistreat(fault, self.inner.get(key, range)).await?;
+        Ok(if is_cut { self.cut(object) } else { object })
     }
 
     async fn stat(&self, key: &ObjectKey) -> Result<Option<ObjectInfo>, BucketError> {
-        self.mistreat(self.inner.stat(key)).await
+        let fault = self.weather().throw("stat", key.as_str());
+        self.mistreat(fault, self.inner.stat(key)).await
     }
 
     async fn list(
@@ -181,18 +202,60 @@ impl Bucket for FlakyBucket {
         page: Option<PageToken>,
         limit: NonZeroUsize,
     ) -> Result<Listing, BucketError> {
-        self.mistreat(self.inner.list(prefix, page, limit)).await
+        let fault = self.weather().throw("list", prefix);
+        self.mistreat(fault, self.inner.list(prefix, page, limit)).await
     }
 
     async fn delete(&self, key: &ObjectKey, when: Precondition) -> Result<(), BucketError> {
-        self.mistreat(self.inner.delete(key, when)).await
+        let fault = self.weather().throw("delete", key.as_str());
+        self.mistreat(fault, self.inner.delete(key, when)).await
     }
 }
 
-fn lost(why: &'static str) -> BucketError {
-    BucketError::Unavailable {
-        action: "reach a flaky bucket",
-        retry_after: None,
-        source: why.into(),
+impl Weather {
+    /// Other dice for each call, and each time it is made.
+    fn dice(&mut self, call: &str, about: &str) -> StdRng {
+        let call = hash(&(self.seed, call, about));
+        let times = self.calls.entry(call).or_default();
+        *times += 1;
+        StdRng::seed_from_u64(hash(&(call, *times)))
     }
+
+    fn throw(&mut self, call: &str, about: &str) -> Option<Fault> {
+        let mut dice = self.dice(call, about);
+        let mut left: f64 = dice.random();
+        let Faults { refused, answer_lost, hung, slow, cut, full, denied } = self.faults;
+        let refusal = [Fault::Busy, Fault::Down, Fault::NoAnswer][dice.random_range(0..3)];
+        let (_, fault) = [
+            (refused, refusal),
+            (answer_lost, Fault::AnswerLost),
+            (hung, Fault::Hung),
+            (slow, Fault::Slow),
+            // Only what is read can end early.
+            (if call == "get" { cut } else { 0.0 }, Fault::Cut),
+            (full, Fault::Full),
+            (denied, Fault::Denied),
+        ]
+        .into_iter()
+        .find(|(probability, _)| {
+            left -= probability;
+            left < 0.0
+        })?;
+        *self.met.entry(fault.name()).or_default() += 1;
+        Some(fault)
+    }
+}
+
+fn hash(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn unavailable(why: &'static str, retry_after: Option<Duration>) -> BucketError {
+    BucketError::Unavailable { action: "reach a flaky bucket", retry_after, source: why.into() }
+}
+
+fn timeout() -> BucketError {
+    BucketError::Timeout { action: "reach a flaky bucket", after: WAITED }
 }

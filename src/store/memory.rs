@@ -37,6 +37,18 @@ impl MemoryKv {
         state.unflushed.clear();
     }
 
+    /// What a crash may do as well: the disk wrote the first of the commits since the last flush before anybody asked
+    /// it to.
+    pub fn crash_ahead(&self, written: usize) {
+        {
+            let State { durable, unflushed, .. } = &mut *self.state();
+            for writes in unflushed.drain(..written.min(unflushed.len())) {
+                write(durable, &writes);
+            }
+        }
+        self.crash();
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no holder of this lock panics")
     }
@@ -99,5 +111,18 @@ mod tests {
         kv.crash();
         assert_eq!(kv.get(b"a").unwrap(), Some(b"1".to_vec()));
         assert_eq!(kv.get(b"b").unwrap(), None);
+    }
+
+    #[test]
+    fn a_crash_may_keep_the_first_of_what_was_not_flushed() {
+        let kv = MemoryKv::default();
+        for key in [b"a", b"b", b"c"] {
+            kv.commit(&Writes::from([(key.to_vec(), Some(b"1".to_vec()))])).unwrap();
+        }
+        kv.crash_ahead(2);
+        assert_eq!(kv.scan(b"a", b"z", 9).unwrap().len(), 2);
+        kv.crash();
+        assert_eq!(kv.get(b"b").unwrap(), Some(b"1".to_vec()));
+        assert_eq!(kv.get(b"c").unwrap(), None);
     }
 }

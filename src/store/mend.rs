@@ -294,6 +294,7 @@ mod tests {
 
     #[test]
     fn contradictions_are_found_and_mended() {
+        type Damage = fn(&mut Txn<'_>);
         let policy = World::new().policy.borrow().clone();
         let found = |world: &World| -> Vec<&'static str> {
             let examined = world.store.examine(None, 9, &policy).unwrap().contradictions;
@@ -302,7 +303,7 @@ mod tests {
             let contents = contents.filter(|found| !found.what.contains("name"));
             examined.into_iter().chain(contents).map(|found| found.what).collect()
         };
-        let damages: [(fn(&mut Txn<'_>), &str); 4] = [
+        let damages: [(Damage, &str); 4] = [
             (|txn| CONTENTS.delete(txn, &sha(9)), "is said to be in the bucket, but not where"),
             (
                 |txn| USES.delete(txn, &(sha(9), key(1, 1))),

@@ -4,7 +4,7 @@
 //! looked at anew.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
@@ -81,7 +81,7 @@ pub(super) struct Inbox {
 
 #[derive(Debug, Default)]
 struct Told {
-    touched: HashMap<ChannelId, (MessageId, u32)>,
+    touched: BTreeMap<ChannelId, (MessageId, u32)>,
     guilds: BTreeSet<GuildId>,
     unknown_places: bool,
 }
@@ -134,14 +134,14 @@ pub(super) struct Crawl {
 /// What is known of places, and what is to be done about them.
 #[derive(Default)]
 struct Atlas {
-    guilds: HashMap<GuildId, GuildRow>,
-    places: HashMap<ChannelId, PlaceRow>,
-    unconfirmed: HashMap<ChannelId, Unconfirmed>,
+    guilds: BTreeMap<GuildId, GuildRow>,
+    places: BTreeMap<ChannelId, PlaceRow>,
+    unconfirmed: BTreeMap<ChannelId, Unconfirmed>,
     tails: VecDeque<ChannelId>,
     holes: VecDeque<ChannelId>,
     queued: BTreeSet<ChannelId>,
     /// With what the step is to confirm, so that it is not forgotten when the step fails.
-    in_flight: HashMap<ChannelId, Option<Unconfirmed>>,
+    in_flight: BTreeMap<ChannelId, Option<Unconfirmed>>,
     resting: BTreeSet<(Instant, ChannelId)>,
     /// Those of them that hold nothing that is wanted, for all that can be told so far.
     settling: BTreeSet<ChannelId>,
@@ -199,6 +199,7 @@ impl Crawl {
             self.report(&atlas);
             let wake_at = self.next_moment(&atlas);
             tokio::select! {
+                biased;
                 Some(done) = tasks.join_next() => match done {
                     Ok(done) => if self.finished(&mut atlas, done).await.is_break() { return },
                     Err(died) => std::panic::resume_unwind(died.into_panic()),

@@ -60,8 +60,9 @@ impl Ear {
     async fn hear(&mut self, connection: &mut dyn Connection) -> Left {
         loop {
             let heard = tokio::select! {
-                heard = connection.next() => Some(heard),
+                biased;
                 () = asked(&mut self.closing) => None,
+                heard = connection.next() => Some(heard),
             };
             let Some(heard) = heard else {
                 connection.close_for_resume().await;

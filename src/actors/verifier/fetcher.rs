@@ -128,7 +128,7 @@ impl Fetcher {
     }
 
     async fn download(&self, link: &Link, size: u64) -> Result<Spooled, SpoolError> {
-        let room = self.spool.room_for(size).await;
+        let room = self.spool.room_for(size).await?;
         let download = self.cdn.open(link).await?;
         self.spool.receive(download, size, room).await
     }

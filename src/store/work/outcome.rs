@@ -133,8 +133,9 @@ impl Failed {
     ) -> Result<(), StoreError> {
         let Self { queue, subject, failure } = self;
         let Some(job) = JOBS.get(txn, &(*queue, *subject))? else { return Ok(()) };
-        if matches!(job.state, JobState::Parked { .. }) {
-            // A late report does not take back what a person is to decide.
+        if job.state != JobState::Ready {
+            // A job in work stays in line until it ends. So this report was heard before, and is sent again because its
+            // flush failed: one refusal must not count as two. Or it is late, and a person is to decide.
             return Ok(());
         }
         match failure {

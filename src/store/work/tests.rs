@@ -134,6 +134,19 @@ fn a_file_put_aside_is_tried_again_when_it_was_hidden_in_between() {
 }
 
 #[test]
+fn a_refusal_that_is_told_twice_counts_once() {
+    let world = World::new();
+    world.see([message(1, &[1])]);
+    world.downloads(1);
+    // The first time it was written down, but not flushed, so whoever told of it is to tell it again.
+    fail(&world, key(1, 1), dead());
+    fail(&world, key(1, 1), dead());
+    assert_eq!(world.entry(key(1, 1)).state, EntryState::Remote);
+    renew(&world, key(1, 1), 100_000);
+    assert_eq!(world.downloads(1), [key(1, 1)]);
+}
+
+#[test]
 fn a_stale_link_is_renewed_before_the_file_is_fetched() {
     let world = World::new();
     let mut stale = message(1, &[1]);

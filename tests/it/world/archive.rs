@@ -3,12 +3,16 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::Read,
+    sync::{Arc, Mutex},
 };
 
 use bowerbird::bucket::ObjectKey;
 use bytes::Bytes;
 use flate2::read::GzDecoder;
 use serde_json::Value;
+
+/// The only name that every reader knows.
+const MANIFEST: &str = "messages/manifest.json";
 
 /// What is published.
 #[derive(Debug, Default)]
@@ -21,19 +25,44 @@ pub(super) struct Archive {
     pub(super) named: BTreeSet<String>,
 }
 
-/// The archive in a bucket, or what is wrong with it. A bucket without a manifest holds an empty one.
-pub(super) fn read(objects: &BTreeMap<ObjectKey, Bytes>) -> Result<Archive, String> {
+/// Reads archives, and remembers the last one: what the manifest leads to never changes, it only can be missing.
+#[derive(Debug, Default)]
+pub(super) struct Reader(Mutex<(Bytes, Arc<Archive>)>);
+
+impl Reader {
+    /// The archive in a bucket, or what is wrong with it. A bucket without a manifest holds an empty one.
+    pub(super) fn read(
+        &self,
+        objects: &BTreeMap<ObjectKey, Bytes>,
+    ) -> Result<Arc<Archive>, String> {
+        let manifest = objects.get(&key(MANIFEST)?).cloned().unwrap_or_default();
+        let mut last = self.0.lock().expect("no holder of this lock panics");
+        if last.0 != manifest {
+            *last = (manifest, Arc::new(read(objects)?));
+        }
+        for path in &last.1.named {
+            if !objects.contains_key(&key(path)?) {
+                return Err(format!("{path} is named and is not there"));
+            }
+        }
+        Ok(Arc::clone(&last.1))
+    }
+}
+
+fn key(path: &str) -> Result<ObjectKey, String> {
+    ObjectKey::new(path).map_err(|error| error.to_string())
+}
+
+fn read(objects: &BTreeMap<ObjectKey, Bytes>) -> Result<Archive, String> {
     let find = |path: &str| {
-        let key = ObjectKey::new(path).map_err(|error| error.to_string())?;
-        objects.get(&key).ok_or_else(|| format!("{path} is named and is not there"))
+        objects.get(&key(path)?).ok_or_else(|| format!("{path} is named and is not there"))
     };
     let mut archive = Archive::default();
-    let manifest = "messages/manifest.json";
-    if !objects.contains_key(&ObjectKey::new(manifest).unwrap()) {
+    if !objects.contains_key(&key(MANIFEST)?) {
         return Ok(archive);
     }
-    archive.named.insert(manifest.to_owned());
-    let manifest: Value = serde_json::from_slice(find(manifest)?).map_err(|e| e.to_string())?;
+    archive.named.insert(MANIFEST.to_owned());
+    let manifest: Value = serde_json::from_slice(find(MANIFEST)?).map_err(|e| e.to_string())?;
     if let Some(users) = manifest["users"].as_str() {
         archive.named.insert(users.to_owned());
         let users = unpack(users, find(users)?)?;
@@ -61,9 +90,6 @@ pub(super) fn read(objects: &BTreeMap<ObjectKey, Bytes>) -> Result<Archive, Stri
         total += count;
     }
     same("entries", &manifest["totals"]["entries"], total)?;
-    if let Some(absent) = archive.named.iter().find(|path| find(path).is_err()) {
-        return Err(format!("{absent} is named and is not there"));
-    }
     Ok(archive)
 }
 

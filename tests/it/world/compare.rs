@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 
 use super::{
     archive::Archive,
-    cdn::{picture_of, still_path},
-    file::{File, Sort},
+    cdn::picture_of,
+    file::Sort,
     truth::{Channel, GUILD, Post, State, Version, name_of},
 };
 
@@ -168,13 +168,13 @@ impl Comparison<'_> {
             return Err(format!("file {id} has the link {link}"));
         }
         let media = match self.mode {
-            MediaMode::Copy => json!(media_path(file)),
+            MediaMode::Copy => json!(file.media),
             MediaMode::Link => Value::Null,
         };
         if entry["Media"] != media {
             return Err(format!("file {id} is at {}, not {media}", entry["Media"]));
         }
-        let still = json!(still_path(file));
+        let still = json!(file.still);
         if entry["Thumbnail"] != still {
             return Err(format!("file {id} has the still {}, not {still}", entry["Thumbnail"]));
         }
@@ -192,11 +192,6 @@ impl Comparison<'_> {
     }
 }
 
-/// Where a file must lie.
-pub(super) fn media_path(file: &File) -> String {
-    format!("media/{}.{}", file.sha256(), file.sort.told_by_bytes())
-}
-
 /// Objects whose bytes are not what their names say, and people who are not whom they should be.
 pub(super) fn wrong_objects(
     truth: &State,
@@ -205,8 +200,8 @@ pub(super) fn wrong_objects(
 ) -> Vec<String> {
     let mut wrong = Vec::new();
     for file in truth.files.values() {
-        let path = media_path(file);
-        if archive.named.contains(&path) && objects[&ObjectKey::new(&*path).unwrap()] != file.bytes
+        let path = &file.media;
+        if archive.named.contains(path) && objects[&ObjectKey::new(&**path).unwrap()] != file.bytes
         {
             wrong.push(format!("{path} holds other bytes than were posted"));
         }
@@ -230,7 +225,7 @@ pub(super) fn wrong_objects(
 }
 
 /// Objects that nothing leads to, though nothing will ever remove them. What was deleted on Discord after it was
-/// copied stays for now.
+/// copied stays for now, and so does what Discord lost between the object and its row.
 pub(super) fn unreferenced(
     truth: &State,
     archive: &Archive,
@@ -243,8 +238,9 @@ pub(super) fn unreferenced(
     let mut spared = BTreeSet::new();
     for file in truth.files.values() {
         let post = &truth.channels[&file.channel].posts[&file.message];
-        if post.deleted.is_some() || post.versions.len() > 1 {
-            spared.extend([Some(media_path(file)), still_path(file)].into_iter().flatten());
+        if post.deleted.is_some() || post.versions.len() > 1 || file.gone {
+            spared.insert(file.media.clone());
+            spared.extend(file.still.clone());
         }
     }
     let kept = ["messages/", "media/", "thumb/", "userData/"];
@@ -266,6 +262,10 @@ pub(super) fn false_claims(truth: &State, store: &Store, wanted: &[Sort]) -> Vec
             let claimed = spans.iter().any(|span| span.contains(*id));
             if !claimed || post.deleted.is_some() {
                 continue;
+            }
+            if !channel.served.contains(id) {
+                let name = &row.place.name;
+                false_claims.push(format!("{name} is covered at {id}, which no page held"));
             }
             let files = &post.current().files;
             let missing = files.iter().filter(|file| wanted.contains(&truth.files[file].sort));

@@ -26,6 +26,7 @@ use super::{
     fate::{Fate, Step},
     file::File,
     truth::{GUILD, State, Truth},
+    weather::{Batches, Weather},
 };
 
 /// Discord pages archived threads by fifty; two make a listing of several pages out of a few.
@@ -35,74 +36,6 @@ const THREADS_A_PAGE: usize = 2;
 const UNKNOWN_CHANNEL: u64 = 10_003;
 const UNKNOWN_MESSAGE: u64 = 10_008;
 const MISSING_ACCESS: u64 = 50_001;
-
-/// How reliable the ports are. The world changes it while a process lives.
-#[derive(Clone, Debug)]
-pub(super) struct Weather(Arc<Mutex<Climate>>);
-
-#[derive(Clone, Debug)]
-pub(super) struct Climate {
-    /// How often Discord fails though its caller was patient.
-    pub(super) discord_away: f64,
-    /// How often a file comes damaged or not at all.
-    pub(super) cdn_fails: f64,
-    /// How often a gateway connection is lost.
-    pub(super) gateway_drops: f64,
-    /// How often a lost session can't be resumed.
-    pub(super) session_ends: f64,
-    /// How often ffmpeg hangs on a file.
-    pub(super) ffmpeg_fails: f64,
-    /// Whether Discord makes links new by the batch.
-    pub(super) batches: Batches,
-    /// How often a link gets no answer in a batch.
-    pub(super) pairs_lost: f64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Batches {
-    Offered,
-    Missing,
-}
-
-impl Climate {
-    pub(super) fn calm() -> Self {
-        Self {
-            discord_away: 0.0,
-            cdn_fails: 0.0,
-            gateway_drops: 0.0,
-            session_ends: 0.0,
-            ffmpeg_fails: 0.0,
-            batches: Batches::Offered,
-            pairs_lost: 0.0,
-        }
-    }
-
-    pub(super) fn foul() -> Self {
-        Self {
-            discord_away: 0.08,
-            cdn_fails: 0.3,
-            gateway_drops: 0.1,
-            session_ends: 0.3,
-            ffmpeg_fails: 0.2,
-            batches: Batches::Offered,
-            pairs_lost: 0.2,
-        }
-    }
-}
-
-impl Weather {
-    pub(super) fn new(climate: Climate) -> Self {
-        Self(Arc::new(Mutex::new(climate)))
-    }
-
-    pub(super) fn now(&self) -> Climate {
-        self.0.lock().expect("no holder of this lock panics").clone()
-    }
-
-    pub(super) fn turn(&self, climate: Climate) {
-        *self.0.lock().expect("no holder of this lock panics") = climate;
-    }
-}
 
 /// What is to happen just before a request is answered.
 #[derive(Clone, Copy, Debug)]
@@ -141,15 +74,30 @@ impl FakeDiscord {
         let latency = 0.02 + 0.2 * self.dice.throw(("latency", call, about));
         tokio::time::sleep(Duration::from_secs_f64(latency)).await;
         self.turn(ChannelId(about));
-        let (thrown, times) = self.dice.nth(("away", call, about));
-        let answer = if thrown < self.weather.now().discord_away {
-            let retry_after = None;
-            Err(DiscordError::Unavailable { reason: format!("fault {times}"), retry_after })
+        let thrown = self.dice.throw(("away", call, about));
+        let away = self.weather.now().discord_away;
+        let answer = if thrown < away {
+            Err(self.away(thrown / away, || drop(answer(&mut self.truth.state()))))
         } else {
             answer(&mut self.truth.state())
         };
-        self.fate.reach(Step::Answered).await;
+        self.fate.reach(Step::Answered, call).await;
         answer
+    }
+
+    /// How Discord is away, by a throw of the dice.
+    fn away(&self, thrown: f64, answer: impl FnOnce()) -> DiscordError {
+        let (fault, retry_after) = match thrown {
+            part if part < 0.4 => ("discord: 500", None),
+            part if part < 0.7 => ("discord: 429", Some(Duration::from_secs(5))),
+            _ => {
+                // It did what it was asked to.
+                answer();
+                ("discord: answer lost", None)
+            }
+        };
+        self.weather.meets(fault);
+        DiscordError::Unavailable { reason: fault.to_owned(), retry_after }
     }
 
     fn turn(&self, channel: ChannelId) {
@@ -246,6 +194,7 @@ impl Discord for FakeDiscord {
                 }
                 Err(error) => return Err(error),
             };
+            state.channels.get_mut(&channel).expect("it was read").served.extend(&ids);
             let (garbled, legible): (Vec<_>, Vec<_>) =
                 ids.into_iter().partition(|id| state.garbled.contains(id));
             let messages = legible.into_iter().map(|id| state.message(channel, id, None)).collect();
@@ -288,11 +237,13 @@ impl Discord for FakeDiscord {
             let mut pairs = Vec::new();
             for link in links {
                 let file = File::id_in(link).expect("only links to files are made new");
-                if self.dice.throw(("pair", file.0)) >= climate.pairs_lost {
-                    // Discord signs whatever it is given, also for files that are gone.
-                    let refreshed = Some(state.sign(file));
-                    pairs.push(RefreshedLink { original: link.clone(), refreshed });
+                if self.dice.throw(("pair", file.0)) < climate.pairs_lost {
+                    self.weather.meets("discord: a link without an answer");
+                    continue;
                 }
+                // Discord signs whatever it is given, also for files that are gone.
+                let refreshed = Some(state.sign(file));
+                pairs.push(RefreshedLink { original: link.clone(), refreshed });
             }
             Ok(pairs)
         })

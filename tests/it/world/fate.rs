@@ -2,10 +2,13 @@
 
 use std::{
     collections::BTreeMap,
+    hash::{DefaultHasher, Hash, Hasher},
     sync::{Arc, Mutex, MutexGuard},
 };
 
 use tokio::sync::watch;
+
+use super::point::Point;
 
 /// A moment between two things that others can see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,68 +29,96 @@ pub(super) enum Step {
     ManifestDone,
     /// An object is about to be deleted.
     Delete,
+    /// An object was deleted, and nobody knows of it yet.
+    DeleteDone,
+    /// The bucket answered, and nothing was read yet.
+    Got,
     /// Discord answered.
     Answered,
     /// A file is about to be fetched.
     Fetch,
+    /// A part of a file arrived.
+    Arriving,
+    /// All of a file arrived, and has no name yet.
+    Arrived,
     /// A file was looked at.
     Looked,
     /// An event was heard.
     Heard,
 }
 
-impl Step {
-    pub(super) const ALL: [Self; 12] = [
-        Self::Commit,
-        Self::Flush,
-        Self::Flushed,
-        Self::Put,
-        Self::PutDone,
-        Self::Manifest,
-        Self::ManifestDone,
-        Self::Delete,
-        Self::Answered,
-        Self::Fetch,
-        Self::Looked,
-        Self::Heard,
-    ];
+/// How a process is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// At the nth moment that has a name.
+    Nth(u32),
+    /// At a step, when it comes there for the nth time.
+    Step(Step, u32),
+    /// At a point, when it comes there for the nth time.
+    Point(Point, u32),
 }
 
 /// When one process dies.
 #[derive(Clone, Debug)]
 pub(super) struct Fate {
-    line: Arc<Mutex<BTreeMap<Step, u32>>>,
+    course: Arc<Mutex<Course>>,
     dead: watch::Sender<Option<Step>>,
 }
 
+#[derive(Debug)]
+struct Course {
+    end: Option<End>,
+    passed: BTreeMap<Point, u64>,
+    died_at: Vec<Point>,
+    history: DefaultHasher,
+}
+
 impl Fate {
-    /// It dies at a step when it comes there for the nth time, or never by itself.
-    pub(super) fn new(end: Option<(Step, u32)>) -> Self {
-        Self {
-            line: Arc::new(Mutex::new(end.into_iter().collect())),
-            dead: watch::Sender::new(None),
-        }
+    /// It dies as told, or never by itself.
+    pub(super) fn new(end: Option<End>) -> Self {
+        let course = Course {
+            end,
+            passed: BTreeMap::new(),
+            died_at: Vec::new(),
+            history: DefaultHasher::new(),
+        };
+        Self { course: Arc::new(Mutex::new(course)), dead: watch::Sender::new(None) }
     }
 
-    /// A step is reached. Whoever is dead stays here for ever.
-    pub(super) async fn reach(&self, step: Step) {
-        if !self.survives(step) {
+    /// A moment is reached. Whoever is dead stays here for ever.
+    pub(super) async fn reach(&self, step: Step, about: &'static str) {
+        if !self.survives(step, [about]) {
             std::future::pending::<()>().await;
         }
     }
 
-    /// The same for calls that can't wait: they have no effect when this says no.
-    pub(super) fn survives(&self, step: Step) -> bool {
+    /// The same for calls that can't wait: they have no effect when this says no. Several names are one moment.
+    pub(super) fn survives(
+        &self,
+        step: Step,
+        about: impl IntoIterator<Item = &'static str>,
+    ) -> bool {
         if self.dead.borrow().is_some() {
             return false;
         }
-        let mut line = self.line();
-        let Some(left) = line.get_mut(&step) else { return true };
+        let points: Vec<_> = about.into_iter().map(|about| Point::new(step, about)).collect();
+        let mut course = self.course();
+        points.hash(&mut course.history);
+        for point in &points {
+            *course.passed.entry(*point).or_default() += 1;
+        }
+        let left = match &mut course.end {
+            Some(End::Nth(left)) => left,
+            Some(End::Step(end, left)) if *end == step => left,
+            Some(End::Point(end, left)) if points.contains(end) => left,
+            _ => return true,
+        };
         *left = left.saturating_sub(1);
         if *left > 0 {
             return true;
         }
-        drop(line);
+        course.died_at = points;
+        drop(course);
         self.dead.send_replace(Some(step));
         false
     }
@@ -99,8 +130,23 @@ impl Fate {
         step.expect("it was waited for")
     }
 
-    fn line(&self) -> MutexGuard<'_, BTreeMap<Step, u32>> {
-        self.line.lock().expect("no holder of this lock panics")
+    /// What the moment was called at which it died.
+    pub(super) fn died_at(&self) -> Vec<Point> {
+        self.course().died_at.clone()
+    }
+
+    /// How often it came where.
+    pub(super) fn passed(&self) -> BTreeMap<Point, u64> {
+        self.course().passed.clone()
+    }
+
+    /// What tells one course of a life from another.
+    pub(super) fn history(&self) -> u64 {
+        self.course().history.finish()
+    }
+
+    fn course(&self) -> MutexGuard<'_, Course> {
+        self.course.lock().expect("no holder of this lock panics")
     }
 }
 

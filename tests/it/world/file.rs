@@ -5,7 +5,9 @@ use bowerbird::domain::{
     link::Link,
 };
 use bytes::Bytes;
-use sha2::Digest;
+use sha2::{Digest, Sha256};
+
+use super::cdn::still_of;
 
 /// What sort of file is posted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +31,10 @@ pub(super) struct File {
     pub(super) sort: Sort,
     /// Whether Discord lost it.
     pub(super) gone: bool,
+    /// Where it must lie in the bucket.
+    pub(super) media: String,
+    /// Where its still must lie, if it has one.
+    pub(super) still: Option<String>,
 }
 
 impl Sort {
@@ -75,7 +81,12 @@ impl File {
             Sort::Nothing => Vec::new(),
         };
         let name = format!("{sort:?}-{id}.{}", sort.extension());
-        Self { channel, message, name, bytes: bytes.into(), sort, gone: false }
+        let media =
+            format!("media/{}.{}", hex::encode(Sha256::digest(&bytes)), sort.told_by_bytes());
+        let still = hex::encode(Sha256::digest(still_of(&bytes)));
+        let is_seen = sort.kind() != "file" && !bytes.is_empty();
+        let still = is_seen.then(|| format!("thumb/{still}.webp"));
+        Self { channel, message, name, bytes: bytes.into(), sort, gone: false, media, still }
     }
 
     pub(super) fn content_type(&self) -> Option<&'static str> {
@@ -85,10 +96,6 @@ impl File {
             Sort::Notes => Some("text/plain; charset=utf-8"),
             Sort::Nothing => None,
         }
-    }
-
-    pub(super) fn sha256(&self) -> String {
-        hex::encode(sha2::Sha256::digest(&self.bytes))
     }
 
     /// Where Discord keeps it.

@@ -13,9 +13,9 @@ use bowerbird::{
 
 use super::{
     dice::Dice,
-    discord::Weather,
     fate::{Fate, Step},
     truth::{self, GUILD, State, Told, Truth},
+    weather::Weather,
 };
 
 #[derive(Clone, Debug)]
@@ -72,9 +72,11 @@ impl Connection for FakeConnection {
                 let (thrown, times) = dice.nth(("drop", next));
                 if times == 0 && thrown < self.port.weather.now().gateway_drops {
                     self.stage = Stage::Unconnected;
+                    self.port.weather.meets("gateway: disconnected");
                     return Heard::Disconnected { reason: "weather".to_owned() };
                 }
-                self.port.fate.reach(Step::Heard).await;
+                let about = self.port.truth.state().sessions[next.0].at(next.1).name();
+                self.port.fate.reach(Step::Heard, about).await;
                 return self.hear();
             }
             told.changed().await.expect("the truth outlives us");
@@ -100,6 +102,7 @@ impl FakeConnection {
             if is_last && ends >= self.port.weather.now().session_ends {
                 return Heard::Resumed { sequence };
             }
+            self.port.weather.meets("gateway: session ended");
         }
         // What was sent so far and not written down is never sent again.
         for (number, session) in state.sessions.iter_mut().enumerate() {
@@ -124,7 +127,7 @@ impl FakeConnection {
     fn hear(&mut self) -> Heard {
         let (session, sent) = self.at.expect("something waits in it");
         let mut state = self.port.truth.state();
-        let told = state.sessions[session].events[usize::try_from(sent).unwrap()].clone();
+        let told = state.sessions[session].at(sent).clone();
         let sequence = sent + 1;
         self.at = Some((session, sequence));
         Heard::Event { sequence, event: render(&mut state, &told) }

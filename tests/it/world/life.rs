@@ -16,6 +16,7 @@ use bowerbird::{
     domain::{
         removal::RemovalPolicy,
         selection::{MediaMode, PlaceSelection, Policy},
+        time::Timestamp,
     },
     ffmpeg::Thumbnailer,
     gallery::page::PageMode,
@@ -26,11 +27,13 @@ use tokio::{runtime::Runtime, task::LocalSet};
 
 use super::{
     World,
+    baton::{Baton, DropBaton},
     cdn::{FakeCdn, FakeThumbnailer},
     discord::FakeDiscord,
     fate::{Fate, Fuse, Step},
     gateway::FakeGateway,
-    ports::{Mortal, Panicking},
+    mortal::{MortalBucket, MortalDisk},
+    panicking::Panicking,
     truth::GUILD,
 };
 
@@ -53,29 +56,30 @@ pub(super) struct Life {
     // Dropped in this order: first whoever works, then what they work on.
     pub(super) service: Option<Service>,
     local: LocalSet,
+    baton: DropBaton,
     runtime: Runtime,
     pub(super) fate: Fate,
     pub(super) flaky: FlakyBucket,
     pub(super) discord: FakeDiscord,
+    /// Discord's time. That of the process may be wrong.
     pub(super) clock: Clock,
+    pub(super) born: Timestamp,
 }
 
 impl Life {
     /// A process is born. It may die before it does anything.
     pub(super) fn start(world: &World) -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .start_paused(true)
-            // One after the other: so a schedule comes out the same each time.
-            .max_blocking_threads(1)
-            .build()
-            .unwrap();
+        let baton = Baton::default();
+        let runtime = baton.runtime();
         let fate = Fate::new(world.end);
         let entered = runtime.enter();
         let clock = Clock::simulated(world.truth.now());
+        let wall = Clock::wrong(world.truth.now(), world.clock_error);
         let memory: Arc<dyn Bucket> = Arc::new(world.bucket.clone());
-        let mortal = Arc::new(Mortal::new(memory, fate.clone()));
-        let flaky = FlakyBucket::new(mortal, world.faults, world.seed ^ world.lives);
+        let mortal = MortalBucket { inner: memory, of: "", fate: fate.clone() };
+        // Another life, other dice.
+        let seed = world.seed.rotate_left(32) ^ world.lives;
+        let flaky = FlakyBucket::new(Arc::new(mortal), world.faults, seed);
         let discord = FakeDiscord {
             truth: world.truth.clone(),
             fate: fate.clone(),
@@ -86,8 +90,11 @@ impl Life {
         };
         drop(entered);
         let local = LocalSet::new();
-        let mut life = Self { service: None, local, runtime, fate, flaky, discord, clock };
-        let opening = open_ports(world, &life, clock);
+        let baton = DropBaton(baton);
+        let born = world.truth.now();
+        let mut life =
+            Self { born, service: None, local, baton, runtime, fate, flaky, discord, clock };
+        let opening = open_ports(world, &life, wall);
         let ports = life.run(async {
             tokio::select! {
                 ports = opening => Some(ports),
@@ -143,7 +150,13 @@ impl Life {
     pub(super) fn drain(&mut self, deadline: Duration) -> Alarm {
         let service = self.service.take().expect("whoever is told to end lives");
         let alarm = service.alarm.clone();
-        self.run(service.drain(deadline));
+        self.run(async {
+            tokio::select! {
+                biased;
+                _ = self.fate.died() => {}
+                () = service.drain(deadline) => {}
+            }
+        });
         alarm
     }
 
@@ -153,7 +166,8 @@ impl Life {
         self.service = None;
         drop(std::mem::take(&mut self.local));
         drop(entered);
-        drop(self);
+        drop(self.baton);
+        drop(self.runtime);
     }
 }
 
@@ -184,9 +198,12 @@ async fn open_ports(world: &World, life: &Life, clock: Clock) -> Ports {
         weather: weather.clone(),
     };
     let mut cdn: Arc<dyn Cdn> = Arc::new(cdn);
-    let looker = FakeThumbnailer { truth, fate: fate.clone(), dice, weather };
+    let disk = MortalDisk::new(Arc::clone(&world.kv), fate.clone(), dice.clone(), weather.clone());
+    let mut kv: Arc<dyn Kv> = Arc::new(disk);
+    let hidden: Arc<dyn Bucket> = Arc::new(world.private.clone());
+    let private = Arc::new(MortalBucket { inner: hidden, of: "private", fate: fate.clone() });
+    let looker = FakeThumbnailer { truth, fate, dice, weather };
     let mut thumbnailer: Arc<dyn Thumbnailer> = Arc::new(looker);
-    let mut kv: Arc<dyn Kv> = Arc::new(Mortal::new(Arc::clone(&world.kv), fate));
     if let Some(fuse) = &world.fuse {
         let fuse = || Fuse::clone(fuse);
         bucket = Arc::new(Panicking::new(bucket, fuse()));
@@ -202,7 +219,6 @@ async fn open_ports(world: &World, life: &Life, clock: Clock) -> Ports {
     let spool = Spool::open(world.folder.path().join("spool"), SPOOL).await.unwrap();
     open::sweep(&spool, &store).await.unwrap();
     let gateway = Some(gateway);
-    let private: Arc<dyn Bucket> = Arc::new(world.private.clone());
     let lease = Keeper::new(lease.expect("nobody else wants this bucket"), clock);
     Ports {
         discord,

@@ -6,9 +6,9 @@ use bowerbird::domain::selection::MediaMode;
 
 use super::{
     World,
-    discord::{Batches, Climate},
     file::Sort,
     life::Ran,
+    weather::{Batches, Climate},
 };
 
 /// How long links live here: Discord's live a day, and then so would the test.

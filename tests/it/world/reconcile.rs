@@ -15,11 +15,12 @@ use bowerbird::{
 
 use super::{
     World,
-    discord::{Climate, Turn},
+    discord::Turn,
     fate::Step,
     file::Sort,
     life::Ran,
     truth::{TakeOff, Telling},
+    weather::Climate,
 };
 
 const DAY: Duration = Duration::from_hours(24);
@@ -58,8 +59,8 @@ fn delete_unheard(world: &World, channel: ChannelId, messages: &[MessageId]) {
 }
 
 fn shown(world: &World) -> BTreeSet<MessageId> {
-    let entries = world.archive().entries;
-    let ids = entries.values().map(|entry| entry["Discord_id"].as_str().unwrap().parse());
+    let archive = world.archive();
+    let ids = archive.entries.values().map(|entry| entry["Discord_id"].as_str().unwrap().parse());
     ids.map(|id: Result<u64, _>| MessageId(id.unwrap())).collect()
 }
 

@@ -61,6 +61,8 @@ pub(super) struct State {
     pub(super) mislaid: BTreeSet<MessageId>,
     /// Messages that make no sense.
     pub(super) garbled: BTreeSet<MessageId>,
+    /// Events that others overtake.
+    late: Vec<Told>,
 }
 
 /// Time runs while a process does, and is moved by hand in between.
@@ -76,6 +78,10 @@ pub(super) enum Telling {
     Once,
     Twice,
     Never,
+    /// After others that happened later.
+    Late,
+    /// At once, and again after others that happened later.
+    Again,
 }
 
 /// A channel or thread.
@@ -83,6 +89,14 @@ pub(super) enum Telling {
 pub(super) struct Channel {
     pub(super) place: Place,
     pub(super) posts: BTreeMap<MessageId, Post>,
+    /// What pages of its history held so far.
+    pub(super) served: BTreeSet<MessageId>,
+}
+
+impl Channel {
+    fn new(place: Place) -> Self {
+        Self { place, posts: BTreeMap::new(), served: BTreeSet::new() }
+    }
 }
 
 /// A message with everything it ever was.
@@ -125,6 +139,26 @@ pub(super) enum Told {
     PlacesChanged,
 }
 
+impl Session {
+    /// The event after so many.
+    pub(super) fn at(&self, sent: u64) -> &Told {
+        &self.events[usize::try_from(sent).expect("a session is short")]
+    }
+}
+
+impl Told {
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Here => "server there",
+            Self::Posted(..) => "posted",
+            Self::Edited(..) => "edited",
+            Self::Deleted(..) => "deleted",
+            Self::Thread(_) => "thread",
+            Self::PlacesChanged => "places changed",
+        }
+    }
+}
+
 impl Post {
     pub(super) fn current(&self) -> &Version {
         self.versions.last().expect("a post is made with its first version")
@@ -145,6 +179,7 @@ impl Truth {
             overlooked: BTreeSet::new(),
             mislaid: BTreeSet::new(),
             garbled: BTreeSet::new(),
+            late: Vec::new(),
         };
         Self { state: Arc::new(Mutex::new(state)), told: watch::Sender::new(0) }
     }
@@ -197,7 +232,7 @@ impl Truth {
             last_message: None,
             archived_at: None,
         };
-        state.channels.insert(id, Channel { place, posts: BTreeMap::new() });
+        state.channels.insert(id, Channel::new(place));
         state.tell(&Told::PlacesChanged);
         drop(state);
         self.ring();
@@ -216,7 +251,7 @@ impl Truth {
             ..above
         };
         let place = Place { last_message: None, ..place };
-        state.channels.insert(id, Channel { place, posts: BTreeMap::new() });
+        state.channels.insert(id, Channel::new(place));
         state.tell(&Told::Thread(id));
         drop(state);
         self.ring();
@@ -313,6 +348,12 @@ impl Truth {
         self.ring();
     }
 
+    /// What is late is late no longer.
+    pub(super) fn catch_up(&self) {
+        self.state().catch_up();
+        self.ring();
+    }
+
     /// Discord loses a file: no link to it works any more.
     pub(super) fn lose(&self, file: AttachmentId) {
         self.state().files.get_mut(&file).unwrap().gone = true;
@@ -344,22 +385,54 @@ impl State {
         self.last_id
     }
 
+    /// Tells the session of an event, and of those that came late.
     fn tell(&mut self, event: &Told) -> Hearing {
         let mut hearing = Hearing::default();
-        let times = match self.telling {
-            Telling::Once => 1,
-            Telling::Twice => 2,
-            Telling::Never => 0,
+        let (now, later) = match self.telling {
+            Telling::Once => (1, 0),
+            Telling::Twice => (2, 0),
+            Telling::Never => (0, 0),
+            Telling::Late => (0, 1),
+            Telling::Again => (1, 1),
         };
-        // A session that another one followed hears nothing more.
-        let number = self.sessions.len().saturating_sub(1);
-        if let Some(session) = self.sessions.last_mut() {
-            for _ in 0..times {
-                session.events.push(event.clone());
-                hearing.0.push((number, session.events.len() as u64));
+        for _ in 0..now {
+            hearing.0.extend(self.send(event));
+        }
+        if now > 0 {
+            self.catch_up();
+        }
+        self.late.extend(std::iter::repeat_n(event.clone(), later));
+        hearing
+    }
+
+    /// Sends what is late.
+    fn catch_up(&mut self) {
+        for event in std::mem::take(&mut self.late) {
+            let Some(heard) = self.send(&event) else { continue };
+            match event {
+                Told::Edited(channel, id, version) => {
+                    self.post_mut(channel, id).versions[version].hearing.0.push(heard);
+                }
+                Told::Deleted(channel, id) => {
+                    let deleted = &mut self.post_mut(channel, id).deleted;
+                    deleted.as_mut().expect("it was deleted").0.push(heard);
+                }
+                Told::Here | Told::Posted(..) | Told::Thread(_) | Told::PlacesChanged => {}
             }
         }
-        hearing
+    }
+
+    fn post_mut(&mut self, channel: ChannelId, id: MessageId) -> &mut Post {
+        let posts = &mut self.channels.get_mut(&channel).expect("it was told of").posts;
+        posts.get_mut(&id).expect("it was told of")
+    }
+
+    /// The place of an event in the session, if there is one. A session that another one followed hears nothing more.
+    fn send(&mut self, event: &Told) -> Option<(usize, u64)> {
+        let number = self.sessions.len().checked_sub(1)?;
+        let events = &mut self.sessions[number].events;
+        events.push(event.clone());
+        Some((number, events.len() as u64))
     }
 
     /// Whether somebody who resumes as Discord allows hears of a change for certain.

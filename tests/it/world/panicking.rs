@@ -1,4 +1,4 @@
-//! Decorators around ports: one that panics, one that dies between two effects.
+//! A decorator around ports that panics.
 
 use std::sync::Arc;
 
@@ -21,10 +21,10 @@ use bowerbird::{
         time::Timestamp,
     },
     ffmpeg::{Look, MediaHint, Source, ThumbnailError, Thumbnailer},
-    store::{Kv, KvError, MemoryKv, Rows, Writes},
+    store::{Kv, KvError, Rows, Writes},
 };
 
-use super::fate::{Fate, Fuse, Step};
+use super::fate::Fuse;
 
 /// A port whose calls panic as a fuse says.
 #[derive(Debug)]
@@ -206,91 +206,4 @@ impl Kv for Panicking<dyn Kv> {
     fn size_on_disk(&self) -> Result<u64, KvError> {
         self.inner.size_on_disk()
     }
-}
-
-/// A port that has no effect any more once its process is dead, and that may be where it dies.
-#[derive(Debug)]
-pub(super) struct Mortal<P: ?Sized> {
-    inner: Arc<P>,
-    fate: Fate,
-}
-
-impl<P: ?Sized> Mortal<P> {
-    pub(super) fn new(inner: Arc<P>, fate: Fate) -> Self {
-        Self { inner, fate }
-    }
-}
-
-#[async_trait]
-impl Bucket for Mortal<dyn Bucket> {
-    async fn put(
-        &self,
-        key: &ObjectKey,
-        body: Body,
-        when: Precondition,
-    ) -> Result<ObjectInfo, BucketError> {
-        let (before, after) = match key.as_str() {
-            "messages/manifest.json" => (Step::Manifest, Step::ManifestDone),
-            _ => (Step::Put, Step::PutDone),
-        };
-        self.fate.reach(before).await;
-        let put = self.inner.put(key, body, when).await;
-        self.fate.reach(after).await;
-        put
-    }
-
-    async fn get(&self, key: &ObjectKey, range: Option<ByteRange>) -> Result<Object, BucketError> {
-        self.inner.get(key, range).await
-    }
-
-    async fn stat(&self, key: &ObjectKey) -> Result<Option<ObjectInfo>, BucketError> {
-        self.inner.stat(key).await
-    }
-
-    async fn list(
-        &self,
-        prefix: &str,
-        page: Option<PageToken>,
-        limit: std::num::NonZeroUsize,
-    ) -> Result<Listing, BucketError> {
-        self.inner.list(prefix, page, limit).await
-    }
-
-    async fn delete(&self, key: &ObjectKey, when: Precondition) -> Result<(), BucketError> {
-        self.fate.reach(Step::Delete).await;
-        self.inner.delete(key, when).await
-    }
-}
-
-impl Kv for Mortal<MemoryKv> {
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, KvError> {
-        self.inner.get(key)
-    }
-
-    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Rows, KvError> {
-        self.inner.scan(from, to, limit)
-    }
-
-    fn commit(&self, writes: &Writes) -> Result<(), KvError> {
-        if !self.fate.survives(Step::Commit) {
-            return Err(dead());
-        }
-        self.inner.commit(writes)
-    }
-
-    fn flush(&self) -> Result<(), KvError> {
-        if !self.fate.survives(Step::Flush) {
-            return Err(dead());
-        }
-        self.inner.flush()?;
-        if self.fate.survives(Step::Flushed) { Ok(()) } else { Err(dead()) }
-    }
-
-    fn size_on_disk(&self) -> Result<u64, KvError> {
-        self.inner.size_on_disk()
-    }
-}
-
-fn dead() -> KvError {
-    KvError::Io { reason: "the process is dead".to_owned() }
 }
