@@ -10,6 +10,8 @@
 //!                        ┌────────────┬──────────────────┴──────┬──────────────┐
 //!                     Download     Thumbnail                 Refresh       Publisher
 //!                   CDN→spool→bucket  ffmpeg→bucket         signed links   shards→manifest→bucket
+//!
+//!  store ─▶ Mirror ─▶ private bucket (what was committed, and from time to time the whole)
 //! ```
 //!
 //! Everybody awaits Persistence; Persistence awaits nobody and wakes with `try_send`; Gateway's own loop awaits
@@ -27,6 +29,7 @@ pub mod download;
 pub mod thumbnail;
 pub mod refresh;
 pub mod publisher;
+pub mod mirror;
 
 use actix::prelude::*;
 

@@ -3,9 +3,11 @@
 use std::{collections::BTreeSet, panic::resume_unwind, sync::Arc};
 
 use super::{
-    Announced, AvatarCopied, Claim, Claimed, Deleted, Failed, Hint, HistoryWanted, LinksRefreshed,
-    Looked, Observed, PageRead, PlaceSeen, PlacesLost, Published, SessionMoved, Started, Store,
-    StoreError, Stored, Surveyed, SweepDone, ThreadsListed, Txn,
+    Announced, AvatarCopied, Claim, Claimed, CopiesRenewed, CoverageDoubted, Deleted, Failed, Hint,
+    HistoryWanted, LinksRefreshed, Looked, Observed, PageRead, PlaceSeen, PlacesLost, Published,
+    Rebuilt, SessionMoved, Started, Store, StoreError, Stored, Surveyed, SweepDone, ThreadsListed,
+    Txn,
+    erasure::mark_erased,
     work::{retry_parked, sweep},
 };
 use crate::domain::{selection::Policy, time::Timestamp};
@@ -49,6 +51,14 @@ pub enum Change {
     Published(Box<Published>),
     /// Jobs that were put aside are to be tried again.
     RetryParked,
+    /// Something was erased that copies of the catalogue still hold.
+    Erased,
+    /// Copies of the catalogue made before an erasure are gone.
+    CopiesRenewed(CopiesRenewed),
+    /// The published archive told what the catalogue lacks.
+    Rebuilt(Box<Rebuilt>),
+    /// What was read is to be read again.
+    CoverageDoubted(CoverageDoubted),
 }
 
 /// What a change may need besides itself.
@@ -94,6 +104,10 @@ impl Change {
             }
             Self::Published(change) => change.apply(txn, context),
             Self::RetryParked => retry_parked(txn, context),
+            Self::Erased => mark_erased(txn),
+            Self::CopiesRenewed(change) => change.apply(txn),
+            Self::Rebuilt(change) => change.apply(txn, context),
+            Self::CoverageDoubted(CoverageDoubted) => CoverageDoubted::apply(txn),
         }
     }
 }
@@ -132,10 +146,7 @@ impl Commit<'_> {
     /// Makes all of it durable, and tells what there may be to do now.
     pub fn finish(self) -> Result<BTreeSet<Hint>, StoreError> {
         let (writes, hints) = self.txn.into_kept();
-        if !writes.is_empty() {
-            self.store.source().commit(&writes)?;
-            self.store.source().flush()?;
-        }
+        self.store.write(writes)?;
         Ok(hints)
     }
 
@@ -176,7 +187,15 @@ from_changes!(
     AvatarCopied,
     LinksRefreshed,
     Announced,
+    CopiesRenewed,
+    CoverageDoubted,
 );
+
+impl From<Rebuilt> for Change {
+    fn from(change: Rebuilt) -> Self {
+        Self::Rebuilt(Box::new(change))
+    }
+}
 
 impl From<Published> for Change {
     fn from(change: Published) -> Self {

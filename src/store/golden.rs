@@ -7,15 +7,16 @@
 use std::{fmt::Debug, fmt::Write, path::PathBuf};
 
 use super::{
-    Dirty, GuildRow, IndexRow, PublicationRow, SessionRow, ShardRef, ShardsRow, StartsRow,
+    ArchiveRow, CoverageRow, Dirty, ErasedRow, GuildRow, IndexRow, PublicationRow, Rebuilding,
+    SessionRow, ShardRef, ShardsRow, StartsRow, Tip, Wholeness,
     raw::RawRow,
     sample::{CHANNEL, THREAD, at, content, key, message, place, sha},
     table::{Key, Row, Table},
     tables::{
-        CONTENTS, DELAYED, DIRTY, ENTRIES, GARBAGE, GUILDS, INDEXES, JOBS, PARKED, PARKED_MESSAGES,
-        PEOPLE, PEOPLE_CHANGED, PLACES, POLICY, POSTS, PUBLICATION, ParkedMessage, PersonDirty,
-        PlaceRow, PolicyRow, RAW, READY, RENEWALS, SESSIONS, SHARDS, STARTS, TALLIES, TOMBSTONES,
-        Tombstone, USES,
+        ARCHIVE, CONTENTS, COVERAGE, DELAYED, DIRTY, ENTRIES, ERASED, GARBAGE, GUILDS, INDEXES,
+        JOBS, PARKED, PARKED_MESSAGES, PEOPLE, PEOPLE_CHANGED, PLACES, POLICY, POSTS, PUBLICATION,
+        ParkedMessage, PersonDirty, PlaceRow, PolicyRow, RAW, READY, RENEWALS, SESSIONS, SHARDS,
+        STARTS, TALLIES, TIP, TOMBSTONES, Tombstone, USES,
     },
 };
 use crate::domain::{
@@ -236,4 +237,13 @@ fn the_rest_keeps_its_form() {
     check("session", &SESSIONS, &1, &session);
     check("starts", &STARTS, &(), &StartsRow { at: vec![at(1), at(2)] });
     check("tally", &TALLIES, &3, &-7);
+    check("tip", &TIP, &(), &Tip { number: 300, chain: [7; 32] });
+    check("erased", &ERASED, &(), &ErasedRow { changes: 300 });
+    let path = "messages/coverage-a.json.gz".to_owned();
+    check("coverage", &COVERAGE, &(), &CoverageRow { path, at: at(1) });
+    let rebuilt = Rebuilding { at: at(1), kinds: vec![MediaKind::Image], max_size: Some(300) };
+    for (state, name) in [(Wholeness::Whole, "whole"), (Wholeness::Restoring, "restoring")] {
+        let row = ArchiveRow { schema: 1, state, rebuilt: Some(rebuilt.clone()) };
+        check(&format!("archive_{name}"), &ARCHIVE, &(), &row);
+    }
 }

@@ -20,7 +20,7 @@ pub use self::{
 pub(super) use self::{
     aside::retry_parked,
     need::{Sight, rank_of, schedule},
-    outcome::lose,
+    outcome::{count_still, lose},
     sweep::sweep,
 };
 

@@ -22,6 +22,7 @@ mod schedules;
 mod links;
 mod copies;
 mod access;
+mod restore;
 
 use std::{
     path::Path,
@@ -34,7 +35,7 @@ use std::{
 
 use bowerbird::{
     actors::backfill::Wanted,
-    app::from_now_on,
+    app::{Copies, from_now_on},
     bucket::{Faults, MemoryBucket},
     domain::{
         id::{ChannelId, MessageId},
@@ -74,6 +75,8 @@ struct World {
     kv: Arc<MemoryKv>,
     bucket: MemoryBucket,
     private: MemoryBucket,
+    private_faults: Faults,
+    copies: Copies,
     faults: Faults,
     folder: tempfile::TempDir,
     mode: MediaMode,
@@ -109,6 +112,8 @@ impl World {
             kv: Arc::default(),
             bucket: MemoryBucket::new(),
             private: MemoryBucket::new(),
+            private_faults: Faults::default(),
+            copies: Copies::None,
             faults: Faults::default(),
             folder,
             mode: MediaMode::Copy,

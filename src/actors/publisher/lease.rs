@@ -49,8 +49,26 @@ impl Keeper {
         }
     }
 
+    /// Keeps it alive while some work goes on that takes longer than it lasts. Losing it ends the work.
+    pub async fn hold_during<T>(self, work: impl Future<Output = T>) -> Result<T, LeaseError> {
+        let renewing = async {
+            loop {
+                sleep(RENEW_EVERY).await;
+                match self.renew().await {
+                    Err(error @ (LeaseError::Lost | LeaseError::Held { .. })) => return error,
+                    Err(error) => warn!(%error, "the lease can't be renewed now"),
+                    Ok(()) => {}
+                }
+            }
+        };
+        tokio::select! {
+            lost = renewing => Err(lost),
+            done = work => Ok(done),
+        }
+    }
+
     /// Makes sure that nobody else can write while we do.
-    pub(super) async fn assure(&self) -> Result<(), LeaseError> {
+    pub async fn assure(&self) -> Result<(), LeaseError> {
         let valid = {
             let lease = self.lease.lock().await;
             lease.as_ref().is_some_and(|lease| lease.is_valid(self.clock.now().into()))
@@ -66,7 +84,7 @@ impl Keeper {
     }
 
     /// Gives it back.
-    pub(super) async fn release(&self) {
+    pub async fn release(&self) {
         if let Some(lease) = self.lease.lock().await.take()
             && let Err(error) = lease.release().await
         {

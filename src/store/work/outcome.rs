@@ -200,7 +200,7 @@ pub(super) fn mark_shown(
     Ok(())
 }
 
-fn count_still(
+pub(in crate::store) fn count_still(
     txn: &mut Txn<'_>,
     old: Option<&Look>,
     new: Option<&Look>,

@@ -8,7 +8,10 @@ use bowerbird::{
         alarm::{Alarm, Fatal},
         publisher::{Keeper, LEASE_LASTS, Page},
     },
-    app::{Orders, Ports, Service, open},
+    app::{
+        Copies, Orders, Ports, Service, open,
+        restore::{self, Sources},
+    },
     bucket::{Bucket, Faults, FlakyBucket, Holder, Lease, LeaseError, RetryBucket, RetryPolicy},
     cdn::Cdn,
     clock::Clock,
@@ -56,6 +59,7 @@ pub(super) struct Life {
     runtime: Runtime,
     pub(super) fate: Fate,
     pub(super) flaky: FlakyBucket,
+    pub(super) private: FlakyBucket,
     pub(super) discord: FakeDiscord,
     pub(super) clock: Clock,
 }
@@ -76,6 +80,9 @@ impl Life {
         let memory: Arc<dyn Bucket> = Arc::new(world.bucket.clone());
         let mortal = Arc::new(Mortal::new(memory, fate.clone()));
         let flaky = FlakyBucket::new(mortal, world.faults, world.seed ^ world.lives);
+        let memory: Arc<dyn Bucket> = Arc::new(world.private.clone());
+        let mortal = Arc::new(Mortal::new(memory, fate.clone()));
+        let private = FlakyBucket::new(mortal, world.private_faults, !world.seed ^ world.lives);
         let discord = FakeDiscord {
             truth: world.truth.clone(),
             fate: fate.clone(),
@@ -86,7 +93,7 @@ impl Life {
         };
         drop(entered);
         let local = LocalSet::new();
-        let mut life = Self { service: None, local, runtime, fate, flaky, discord, clock };
+        let mut life = Self { service: None, local, runtime, fate, flaky, private, discord, clock };
         let opening = open_ports(world, &life, clock);
         let ports = life.run(async {
             tokio::select! {
@@ -195,11 +202,19 @@ async fn open_ports(world: &World, life: &Life, clock: Clock) -> Ports {
         kv = Arc::new(Panicking::new(kv, fuse()));
     }
     let store = Store::new(kv);
+    let private: Arc<dyn Bucket> = Arc::new(life.private.clone());
     let lease = lease(&bucket, clock, "this state folder").await;
+    let copy = (world.copies == Copies::Kept).then(|| Arc::clone(&private));
+    let sources = Sources { bucket: Arc::clone(&bucket), copy };
+    let policy = Arc::new(policy(world));
+    // A store that dies on the way is one that a process dies with.
+    while let Err(error) = restore::ensure(&store, &sources, &policy, clock).await {
+        tracing::debug!(%error, "not restored");
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    }
     let spool = Spool::open(world.folder.path().join("spool"), SPOOL).await.unwrap();
     open::sweep(&spool, &store).await.unwrap();
     let gateway = Some(gateway);
-    let private: Arc<dyn Bucket> = Arc::new(world.private.clone());
     let lease = Keeper::new(lease.expect("nobody else wants this bucket"), clock);
     Ports { discord, gateway, cdn, bucket, private, store, spool, thumbnailer, lease, clock }
 }
@@ -220,18 +235,23 @@ pub(super) async fn lease(
     }
 }
 
+fn policy(world: &World) -> Policy {
+    Policy {
+        selection: world.selection.clone(),
+        mode: world.mode,
+        publish_every: Duration::from_mins(1),
+        removal: RemovalPolicy::default(),
+    }
+}
+
 fn orders(world: &World) -> Orders {
     let mode = match world.mode {
         MediaMode::Copy => PageMode::Copy,
         MediaMode::Link => PageMode::Link(Vec::new()),
     };
     Orders {
-        policy: Policy {
-            selection: world.selection.clone(),
-            mode: world.mode,
-            publish_every: Duration::from_mins(1),
-            removal: RemovalPolicy::default(),
-        },
+        policy: policy(world),
+        copies: world.copies,
         selection: PlaceSelection { guilds: [GUILD].into(), ..PlaceSelection::default() },
         wanted: world.wanted,
         confirm_after: Duration::from_mins(2),
