@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use tracing::warn;
 
 use super::{RestoreArgs, output::say};
 use crate::{
@@ -52,5 +53,6 @@ fn set_aside(config: &LocalConfig) -> anyhow::Result<()> {
         return Err(error);
     }
     let aside = open::set_aside(state, Clock::System.now())?;
-    say(format_args!("the store that was there is {} now\n", aside.display()))
+    warn!(aside = %aside.display(), "the store that was there is set aside");
+    Ok(())
 }

@@ -64,7 +64,9 @@ proptest! {
         let (kv, store) = store();
         store.open().unwrap();
         store.found().unwrap();
-        before.iter().for_each(|writes| commit(&store, writes));
+        for writes in &before {
+            commit(&store, writes);
+        }
         let from = store.tip().unwrap();
         let (mut chunks, mut scan) = (Vec::new(), Scan::default());
         let mut going_on = meanwhile.iter();
@@ -74,7 +76,9 @@ proptest! {
                 commit(&store, writes);
             }
         }
-        going_on.for_each(|writes| commit(&store, writes));
+        for writes in going_on {
+            commit(&store, writes);
+        }
         if dies {
             // Visible, and gone with the machine: it must not be in a copy either.
             let lost = Writes::from([write(7, Some(77))]);
