@@ -4,6 +4,9 @@ pub mod settings;
 pub mod open;
 pub mod choice;
 pub mod overview;
+pub mod metric;
+pub mod vitals;
+pub mod alerts;
 pub mod attend;
 pub mod control;
 pub mod checkup;
@@ -213,6 +216,7 @@ impl Service {
         thumbnail_seat.start(Worker::new(common.worker(
             Looker {
                 thumbnailer: Arc::clone(&ports.thumbnailer),
+                cdn: Arc::clone(&ports.cdn),
                 bucket: Arc::clone(&ports.bucket),
                 spool: ports.spool.clone(),
                 eyes: Eyes::default(),

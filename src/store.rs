@@ -20,6 +20,7 @@ mod crawl;
 mod work;
 mod links;
 mod publication;
+mod vitals;
 mod change;
 mod erasure;
 mod migrate;
@@ -32,6 +33,8 @@ mod sample;
 mod golden;
 #[cfg(test)]
 mod invariants;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 
 use std::sync::Arc;
 
@@ -60,6 +63,7 @@ pub use self::{
     },
     tally::{Tallies, Tally},
     unpublished::Unpublished,
+    vitals::Backlog,
     work::{Claim, Claimed, Failed, Looked, ParkedJob, Stored, SweepDone, Task},
 };
 

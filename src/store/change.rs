@@ -8,6 +8,7 @@ use super::{
     Rebuilt, SessionMoved, Started, Store, StoreError, Stored, Surveyed, SweepDone, ThreadsListed,
     Txn,
     erasure::mark_erased,
+    tables::PROBE,
     work::{retry_parked, sweep},
 };
 use crate::domain::{selection::Policy, time::Timestamp};
@@ -59,6 +60,8 @@ pub enum Change {
     Rebuilt(Box<Rebuilt>),
     /// What was read is to be read again.
     CoverageDoubted(CoverageDoubted),
+    /// Somebody wants to know whether anything can be written.
+    Probe,
 }
 
 /// What a change may need besides itself.
@@ -108,6 +111,10 @@ impl Change {
             Self::CopiesRenewed(change) => change.apply(txn),
             Self::Rebuilt(change) => change.apply(txn, context),
             Self::CoverageDoubted(CoverageDoubted) => CoverageDoubted::apply(txn),
+            Self::Probe => {
+                PROBE.put(txn, &(), &context.now.as_millis());
+                Ok(())
+            }
         }
     }
 }

@@ -63,6 +63,9 @@ pub(super) const COVERAGE: Table<(), CoverageRow> = Table::new(40, "published co
 /// The catalogue as a whole.
 pub(super) const ARCHIVE: Table<(), ArchiveRow> = Table::new(41, "archive");
 
+/// Written to see whether anything can be.
+pub(super) const PROBE: Table<(), i64> = Table::new(42, "probe");
+
 /// A server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GuildRow {
