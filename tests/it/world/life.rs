@@ -192,6 +192,8 @@ async fn open_ports(world: &World, life: &Life, clock: Clock) -> Ports {
     let looker = FakeThumbnailer { truth, fate: fate.clone(), dice, weather };
     let mut thumbnailer: Arc<dyn Thumbnailer> = Arc::new(looker);
     let mut kv: Arc<dyn Kv> = Arc::new(Mortal::new(Arc::clone(&world.kv), fate));
+    // What is done before there are actors, nobody would revive.
+    let opening = Store::new(Arc::clone(&kv));
     if let Some(fuse) = &world.fuse {
         let fuse = || Fuse::clone(fuse);
         bucket = Arc::new(Panicking::new(bucket, fuse()));
@@ -208,7 +210,7 @@ async fn open_ports(world: &World, life: &Life, clock: Clock) -> Ports {
     let sources = Sources { bucket: Arc::clone(&bucket), copy };
     let policy = Arc::new(policy(world));
     // A store that dies on the way is one that a process dies with.
-    while let Err(error) = restore::ensure(&store, &sources, &policy, clock).await {
+    while let Err(error) = restore::ensure(&opening, &sources, &policy, clock).await {
         tracing::debug!(%error, "not restored");
         tokio::time::sleep(Duration::from_secs(5)).await;
     }
