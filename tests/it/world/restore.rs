@@ -170,6 +170,20 @@ fn what_was_on_its_way_when_the_disk_was_lost_is_not_forgotten() {
 }
 
 #[test]
+fn what_waits_for_its_file_is_not_called_read() {
+    // More files than are copied within a minute, after which the first of them are published.
+    let mut world = World::new(52).messages(2_500);
+    world.start();
+    world.life().run_until(super::PATIENCE, |_| !world.archive().entries.is_empty());
+    let waiting = world.store().tallies().unwrap().get(Tally::DownloadsWaiting);
+    assert!(waiting > 0, "no file waits");
+    world.lose_the_disk();
+    world.start();
+    world.run_until_idle();
+    world.assert_archived();
+}
+
+#[test]
 fn a_copy_that_is_behind_is_made_up_for_by_the_page() {
     let mut world = archived(44, Copies::Kept);
     let channel = world.channel();
