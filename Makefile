@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench soak fuzz
+.PHONY: help setup demo test lint bench soak fuzz mutants
 
 # Bash counts its own age in SECONDS and may export it, so only the command line is believed: `make demo SECONDS=60`.
 ifneq ($(origin SECONDS),command line)
@@ -43,3 +43,6 @@ fuzz: ## feeds made-up bytes to whatever reads strangers' bytes, SECONDS=60 for 
 
 soak: setup ## runs the tests that take too long for every day, at full size
 	cargo test --release --package bowerbird --test it -- --ignored --nocapture soak
+
+mutants: setup ## breaks each guarantee on purpose, and shows the test that fails for it
+	scripts/mutants

@@ -12,7 +12,10 @@
 //!                   CDN→spool→bucket  ffmpeg→bucket         signed links   shards→manifest→bucket
 //!
 //!  store ─▶ Mirror ─▶ private bucket (what was committed, and from time to time the whole)
+//!  Verifier: bucket beside store, when the app asks and by itself; Record(Sealed · Mended · Verified)
 //! ```
+//!
+//! Reconcile stands beside Backfill, and reads again what was read once Backfill has nothing to read.
 //!
 //! Everybody awaits Persistence; Persistence awaits nobody and wakes with `try_send`; Gateway's own loop awaits
 //! nothing but the gateway. So waiting requests form no cycle.
@@ -24,12 +27,14 @@ pub mod supervisor;
 pub mod persistence;
 pub mod gateway;
 pub mod backfill;
+pub mod reconcile;
 pub mod worker;
 pub mod download;
 pub mod thumbnail;
 pub mod refresh;
 pub mod publisher;
 pub mod mirror;
+pub mod verifier;
 
 use actix::prelude::*;
 

@@ -14,6 +14,7 @@ pub mod logs;
 pub mod progress;
 pub mod stills;
 pub mod restore;
+pub mod verify;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -31,9 +32,11 @@ use crate::{
         mirror::{self, Mirror},
         persistence::{self, Ledger, Persistence},
         publisher::{self, Keeper, Page, Publisher},
+        reconcile::{self, Reconcile, Reconciled, Reconciling},
         refresh::{self, Refresh},
         supervisor::Supervisor,
         thumbnail::{Eyes, Looker},
+        verifier::{self, Board, Examiner, Fetcher, Mender, Verifier, Verify},
         worker::{self, Work, Worker},
     },
     bucket::Bucket,
@@ -44,6 +47,7 @@ use crate::{
         coverage::Span,
         id::MessageId,
         selection::{MediaMode, PlaceSelection, Policy},
+        time::Timestamp,
     },
     ffmpeg::Thumbnailer,
     spool::Spool,
@@ -54,6 +58,8 @@ use crate::{
 pub struct Ports {
     /// Discord over REST.
     pub discord: Arc<dyn Discord>,
+    /// The same, for calls that can wait.
+    pub patient: Arc<dyn Discord>,
     /// Discord's gateway; none for work that ends.
     pub gateway: Option<Arc<dyn discord::gateway::Gateway>>,
     /// Where files come from.
@@ -85,12 +91,16 @@ pub struct Orders {
     pub selection: PlaceSelection,
     /// What of their history.
     pub wanted: Wanted,
+    /// What of it is read again.
+    pub reconciling: Reconciling,
     /// How long after a live message its place is read back.
     pub confirm_after: Duration,
     /// Transfers at a time.
     pub downloads: usize,
     /// Looks at a time.
     pub thumbnails: usize,
+    /// How often the archive is verified by itself.
+    pub verify_every: Option<Duration>,
     /// The page around the data.
     pub page: Page,
     /// The address under which Discord serves pictures of people.
@@ -119,6 +129,22 @@ pub const fn from_now_on(history_too: bool) -> Wanted {
     if history_too { Wanted::From(MessageId::FIRST) } else { Wanted::AsRemembered }
 }
 
+/// What is covered is read again within each such period, or never.
+pub const fn reconciling(period: Option<Duration>) -> Reconciling {
+    match period {
+        Some(period) => Reconciling::Every(period),
+        None => Reconciling::Never,
+    }
+}
+
+/// What is covered of a span is read again, once, when it was asked for, and unless it was since then.
+pub const fn reconciling_once(span: Span, asked_at: Option<Timestamp>) -> Reconciling {
+    match asked_at {
+        Some(asked_at) => Reconciling::Once { span, asked_at },
+        None => Reconciling::Never,
+    }
+}
+
 /// What lies in a span, and nothing to come.
 pub const fn only(span: Span) -> Wanted {
     Wanted::Only(span)
@@ -141,14 +167,21 @@ pub struct Service {
     pub store: Store,
     /// How far reading has come.
     pub progress: watch::Receiver<Progress>,
+    /// How far reading again has come.
+    pub reconciled: watch::Receiver<Reconciled>,
     /// Counts commits, for those who wait for a state of the store.
     pub commits: watch::Receiver<u64>,
     /// How the gateway's shards are.
     pub health: watch::Receiver<Health>,
+    /// How far verifications are.
+    pub board: watch::Receiver<Board>,
+    verifier: Addr<Verifier>,
     policy: Arc<Policy>,
     clock: Clock,
     gateway: Option<Addr<Gateway>>,
     backfill: Addr<Backfill>,
+    reconcile: Addr<Reconcile>,
+    reconciling: Reconciling,
     refresh: Addr<Refresh>,
     download: Addr<Worker<Copier>>,
     thumbnail: Addr<Worker<Looker>>,
@@ -183,7 +216,9 @@ impl Service {
         let (thumbnail, thumbnail_seat) = supervisor.seat("thumbnail", worker::MAILBOX);
         let (download, download_seat) = supervisor.seat("download", worker::MAILBOX);
         let (refresh, refresh_seat) = supervisor.seat("refresh", refresh::MAILBOX);
+        let (reconcile, reconcile_seat) = supervisor.seat("reconcile", reconcile::MAILBOX);
         let (backfill, backfill_seat) = supervisor.seat("backfill", backfill::MAILBOX);
+        let (verifier, verifier_seat) = supervisor.seat("verifier", verifier::MAILBOX);
         let (gateway, gateway_seat) = supervisor.seat("gateway", gateway::MAILBOX);
 
         let common = Common {
@@ -196,6 +231,7 @@ impl Service {
         };
         let commits = watch::Sender::new(0);
         let progress = watch::Sender::new(Progress::new());
+        let reconciled = watch::Sender::new(Reconciled::default());
         let health = watch::Sender::new(Health::default());
 
         persistence_seat.start(Persistence::new(persistence::Parts {
@@ -209,6 +245,7 @@ impl Service {
                 (Hint::Refresh, refresh.clone().recipient()),
                 (Hint::Publish, publisher.clone().recipient()),
                 (Hint::Survey, backfill.clone().recipient()),
+                (Hint::Reconcile, reconcile.clone().recipient()),
             ]),
             commits: commits.clone(),
         }));
@@ -233,11 +270,15 @@ impl Service {
             orders.downloads,
         )));
         refresh_seat.start(Refresh::new(common.refresh(&ports)));
+        let reading = progress.subscribe();
+        reconcile_seat.start(common.reconcile(&ports, orders, reading, reconciled.clone()));
         backfill_seat.start(Backfill::new(common.backfill(&ports, orders, progress.clone())));
         let copies = orders.copies == Copies::Kept;
         if copies {
             mirror_seat.start(Mirror::new(common.mirror(&ports, commits.subscribe())));
         }
+        let board = watch::Sender::new(Board::default());
+        verifier_seat.start(Verifier::new(common.verifier(&ports, orders, board.clone())));
         let listens = ports.gateway.is_some();
         let lease = ports.lease.clone();
         if let Some(port) = ports.gateway {
@@ -256,10 +297,15 @@ impl Service {
         Self {
             supervisor,
             progress: progress.subscribe(),
+            reconciled: reconciled.subscribe(),
+            reconciling: orders.reconciling,
             commits: commits.subscribe(),
             health: health.subscribe(),
+            board: board.subscribe(),
+            verifier,
             gateway: listens.then_some(gateway),
             backfill,
+            reconcile,
             refresh,
             download,
             thumbnail,
@@ -275,6 +321,11 @@ impl Service {
         }
     }
 
+    /// Where verifications are asked for.
+    pub fn verifier(&self) -> Recipient<Verify> {
+        self.verifier.clone().recipient()
+    }
+
     /// Sources stop, what was begun ends, the archive is published and the store flushed, all within the deadline.
     pub async fn drain(self, deadline: Duration) {
         info!(?deadline, "ending: what was begun is brought to its end");
@@ -288,7 +339,9 @@ impl Service {
         if let Some(gateway) = &self.gateway {
             drained("gateway", gateway.send(Drain).await);
         }
+        drained("verifier", self.verifier.send(Drain).await);
         drained("backfill", self.backfill.send(Drain).await);
+        drained("reconcile", self.reconcile.send(Drain).await);
         drained("refresh", self.refresh.send(Drain).await);
         drained("download", self.download.send(Drain).await);
         drained("thumbnail", self.thumbnail.send(Drain).await);
@@ -300,9 +353,15 @@ impl Service {
         drained("persistence", self.persistence.send(Drain).await);
     }
 
+    /// Whether everything that was asked for was read, and read again.
+    pub fn has_read(&self) -> bool {
+        let again = matches!(self.reconciling, Reconciling::Once { .. });
+        self.progress.borrow().idle && (!again || self.reconciled.borrow().done)
+    }
+
     /// Whether everything that was asked for is done: read, copied, looked at and published.
     pub fn is_done(&self) -> Result<bool, crate::store::StoreError> {
-        if !self.progress.borrow().idle {
+        if !self.has_read() {
             return Ok(false);
         }
         let tallies = self.store.tallies()?;
@@ -316,7 +375,7 @@ impl Service {
     /// nothing has moved for so long that waiting on makes no sense.
     pub async fn done(&self) -> Result<(), Fatal> {
         let mut commits = self.commits.clone();
-        let mut progress = self.progress.clone();
+        let (mut progress, mut reconciled) = (self.progress.clone(), self.reconciled.clone());
         let mut moved = (Tallies::default(), Instant::now());
         loop {
             if self.is_done().unwrap_or(false) {
@@ -332,6 +391,7 @@ impl Service {
                 fatal = self.alarm.rung() => return Err(fatal),
                 _ = commits.changed() => {}
                 _ = progress.changed() => {}
+                _ = reconciled.changed() => {}
                 // Time alone makes links due.
                 () = tokio::time::sleep(Duration::from_secs(1)) => {}
             }
@@ -394,6 +454,29 @@ impl Common {
         }
     }
 
+    fn verifier(
+        &self,
+        ports: &Ports,
+        orders: &Orders,
+        board: watch::Sender<Board>,
+    ) -> verifier::Parts {
+        let examiner = Examiner {
+            bucket: Arc::clone(&ports.bucket),
+            store: self.store.clone(),
+            ledger: self.ledger.clone(),
+            policy: Arc::clone(&self.policy),
+            selection: Arc::clone(&self.selection),
+            clock: self.clock,
+        };
+        let fetcher = Fetcher {
+            discord: Arc::clone(&ports.discord),
+            cdn: Arc::clone(&ports.cdn),
+            spool: ports.spool.clone(),
+        };
+        let mender = Mender { examiner, fetcher: Arc::new(fetcher), lease: ports.lease.clone() };
+        verifier::Parts { mender, width: orders.downloads, every: orders.verify_every, board }
+    }
+
     fn backfill(
         &self,
         ports: &Ports,
@@ -410,6 +493,26 @@ impl Common {
             alarm: self.alarm.clone(),
             progress,
         }
+    }
+
+    fn reconcile(
+        &self,
+        ports: &Ports,
+        orders: &Orders,
+        reading: watch::Receiver<Progress>,
+        progress: watch::Sender<Reconciled>,
+    ) -> Reconcile {
+        Reconcile::new(reconcile::Parts {
+            discord: Arc::clone(&ports.patient),
+            ledger: self.ledger.clone(),
+            store: self.store.clone(),
+            selection: Arc::clone(&self.selection),
+            reconciling: orders.reconciling,
+            clock: self.clock,
+            alarm: self.alarm.clone(),
+            reading,
+            progress,
+        })
     }
 }
 

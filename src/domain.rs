@@ -13,6 +13,7 @@ pub mod selection;
 pub mod removal;
 pub mod coverage;
 pub mod crawl;
+pub mod reconcile;
 pub mod entry;
 pub mod job;
 pub mod retry;

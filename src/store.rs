@@ -17,9 +17,12 @@ mod raw;
 mod record;
 mod people;
 mod crawl;
+mod reread;
 mod work;
 mod links;
 mod publication;
+mod verify;
+mod mend;
 mod vitals;
 mod change;
 mod erasure;
@@ -50,19 +53,22 @@ pub use self::{
     kv::{Kv, KvError, Rows, Writes},
     links::{LinkDue, LinksRefreshed},
     memory::MemoryKv,
+    mend::Mended,
     migrate::{ArchiveRow, Found, Rebuilding, SCHEMA, Wholeness},
     people::{AvatarCopied, ChangedPerson},
     publication::{Announced, Month, MonthEntry, Published, PublishedMonth},
     rebuild::{CoverageDoubted, Rebuilt, RebuiltEntry},
     record::{Deleted, Observed},
+    reread::{FoundDeleted, ParkedReread, Reread, RereadPlanned, RereadState, UnheardReread},
     sled::SledKv,
     table::Txn,
     tables::{
-        CoverageRow, Dirty, ErasedRow, GuildRow, IndexRow, ParkedMessage, PlaceRow, PublicationRow,
-        SessionRow, ShardRef, ShardsRow, StartsRow,
+        CoverageRow, Dirty, ErasedRow, GuildRow, IndexRow, ParkedMessage, PlaceReread, PlaceRow,
+        PublicationRow, Reading, RereadWhole, SessionRow, ShardRef, ShardsRow, StartsRow,
     },
     tally::{Tallies, Tally},
     unpublished::Unpublished,
+    verify::{Contradiction, Examined, Seal, Sealed, VerificationRow, Verified},
     vitals::Backlog,
     work::{Claim, Claimed, Failed, Looked, ParkedJob, Stored, SweepDone, Task},
 };
@@ -80,6 +86,8 @@ pub enum Hint {
     Publish,
     /// Places of which nothing is known yet.
     Survey,
+    /// Something to be read again.
+    Reconcile,
 }
 
 /// Reads the catalogue. Calls block for as long as a disk does, so they belong on a blocking thread.

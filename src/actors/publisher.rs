@@ -23,7 +23,7 @@ use self::{
 };
 pub use self::{
     lease::{Keeper, LEASE_LASTS},
-    publication::{Page, PublishError},
+    publication::{Page, PublishError, shown_places},
 };
 use super::{Drain, Wake, alarm::Alarm, persistence::Ledger};
 use crate::{

@@ -15,7 +15,7 @@ use std::{
 
 use axum::{
     Json, Router,
-    extract::State,
+    extract::{Query, State},
     http::StatusCode,
     routing::{get, post},
 };
@@ -32,7 +32,11 @@ use super::{
     vitals::Body,
 };
 use crate::{
-    actors::{backfill::Progress, persistence::Ledger},
+    actors::{
+        backfill::Progress,
+        persistence::Ledger,
+        verifier::{Board, Verify},
+    },
     store::{Change, StoreError},
 };
 
@@ -48,8 +52,18 @@ pub struct Attendant {
     body: Body,
     ledger: Ledger,
     progress: watch::Receiver<Progress>,
+    verifications: Verifications,
     recorder: PrometheusHandle,
     parked_shown: Arc<Mutex<BTreeSet<(&'static str, String)>>>,
+}
+
+/// Where verifications are asked for and told.
+#[derive(Clone)]
+pub struct Verifications {
+    /// Who verifies.
+    pub verifier: actix::Recipient<Verify>,
+    /// How far it is.
+    pub board: watch::Receiver<Board>,
 }
 
 impl Attendant {
@@ -58,9 +72,10 @@ impl Attendant {
         body: Body,
         ledger: Ledger,
         progress: watch::Receiver<Progress>,
+        verifications: Verifications,
         recorder: PrometheusHandle,
     ) -> Self {
-        Self { body, ledger, progress, recorder, parked_shown: Arc::default() }
+        Self { body, ledger, progress, verifications, recorder, parked_shown: Arc::default() }
     }
 
     /// Answers on a TCP address for as long as it is polled.
@@ -76,6 +91,7 @@ impl Attendant {
         let private = Router::new()
             .route("/status", get(status))
             .route("/retry-parked", post(retry_parked))
+            .route("/verify", post(verify).get(verified))
             .with_state(self.clone());
         axum::serve(listener, self.routes().merge(private)).await
     }
@@ -163,6 +179,32 @@ async fn status(
 async fn retry_parked(State(attendant): State<Attendant>) -> &'static str {
     attendant.ledger.record([Change::RetryParked]).await;
     "ok\n"
+}
+
+/// Answers with the number under which the outcome will be told.
+async fn verify(
+    State(attendant): State<Attendant>,
+    Query(verify): Query<Verify>,
+) -> Result<String, (StatusCode, &'static str)> {
+    let asked = attendant.verifications.verifier.send(verify).await;
+    asked
+        .map(|number| number.to_string())
+        .map_err(|_| (StatusCode::SERVICE_UNAVAILABLE, "the service is ending\n"))
+}
+
+/// Which verification is asked about.
+#[derive(serde::Deserialize)]
+struct Asked {
+    number: u64,
+}
+
+/// Answers how far it is, and with its outcome, once there is one; those of others would only be long.
+async fn verified(
+    State(attendant): State<Attendant>,
+    Query(Asked { number }): Query<Asked>,
+) -> Json<Board> {
+    let board = attendant.verifications.board.borrow();
+    Json(board.only(number))
 }
 
 fn internal(error: &StoreError) -> (StatusCode, String) {

@@ -24,7 +24,7 @@ use crate::{
     cdn::{Host, HttpCdn},
     clock::Clock,
     config::{BucketChoice, Config, Origin, PrivateChoice},
-    discord::{LiveDiscord, gateway::LiveGateway},
+    discord::{LiveDiscord, Priority, gateway::LiveGateway},
     domain::{
         selection::{MediaMode, PlaceSelection, Policy},
         time::Timestamp,
@@ -196,6 +196,7 @@ pub async fn ports(config: &Config, discord: LiveDiscord, store: Store) -> anyho
         .context("open the spool in STATE_DIR")?;
     sweep(&spool, &store).await.context("sweep the spool in STATE_DIR")?;
     Ok(Ports {
+        patient: Arc::new(discord.with_priority(Priority::Patient)),
         discord: Arc::new(discord),
         gateway: None,
         cdn: Arc::new(cdn(config)?),
@@ -244,9 +245,11 @@ pub fn orders(
         },
         selection,
         wanted,
+        reconciling: super::reconciling(config.timings.reconcile_every),
         confirm_after: config.timings.confirm_after,
         downloads: config.workers.downloads.get(),
         thumbnails: config.workers.thumbnails.get(),
+        verify_every: config.timings.verify_every,
         page: Page { title: config.title.clone(), mode },
         pictures: pictures(config),
     })

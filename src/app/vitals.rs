@@ -12,7 +12,7 @@ use crate::{
     actors::{gateway::Health, publisher::Keeper, supervisor::Supervisor},
     clock::Clock,
     domain::{id::ChannelId, job::Queue, selection::PlaceSelection, time::Timestamp},
-    store::{Backlog, Store, StoreError, Tallies, Tally},
+    store::{Backlog, Store, StoreError, Tallies, Tally, VerificationRow},
 };
 
 /// What is looked at.
@@ -55,6 +55,8 @@ pub struct Vitals {
     pub published_at: Option<Timestamp>,
     /// When the oldest change is to be published at the latest.
     pub publication_due: Option<Timestamp>,
+    /// The last verification.
+    pub verification: Option<VerificationRow>,
     /// Bytes on disk.
     pub store_bytes: u64,
 }
@@ -91,6 +93,7 @@ impl Body {
             soonest_expiry: store.soonest_expiry()?,
             published_at: store.published_at()?,
             publication_due: store.publication_due()?,
+            verification: store.verification()?,
             store_bytes: store.size_on_disk()?,
         })
     }
@@ -137,6 +140,12 @@ impl Vitals {
         };
         since("bowerbird_gateway_last_event_seconds", self.health.heard_at);
         since("bowerbird_last_publication_seconds", self.published_at);
+        if let Some(last) = &self.verification {
+            since("bowerbird_verify_last_seconds", Some(last.at));
+            set("bowerbird_verify_failed", last.failed.is_some().into());
+            set("bowerbird_verify_problems", last.problems);
+            set("bowerbird_verify_objects", last.objects);
+        }
         let left = self.soonest_expiry.map_or(f64::INFINITY, |expiry| seconds(self.at, expiry));
         metrics::gauge!("bowerbird_links_soonest_expiry_seconds").set(left);
         let late = self.publication_due.map_or(0.0, |due| seconds(due, self.at).max(0.0));
@@ -155,6 +164,9 @@ const TALLIES: &[(&str, Tally)] = &[
     ("bowerbird_files_stored_bytes", Tally::StoredBytes),
     ("bowerbird_files_gone", Tally::Gone),
     ("bowerbird_queue_waiting_bytes", Tally::BytesWaiting),
+    ("bowerbird_reconcile_messages", Tally::MessagesReread),
+    ("bowerbird_reconcile_edits", Tally::EditsFound),
+    ("bowerbird_reconcile_deletions", Tally::DeletionsFound),
     ("bowerbird_stills", Tally::Stills),
     ("bowerbird_links", Tally::Links),
 ];

@@ -3,11 +3,13 @@
 use std::{collections::BTreeSet, panic::resume_unwind, sync::Arc};
 
 use super::{
-    Announced, AvatarCopied, Claim, Claimed, CopiesRenewed, CoverageDoubted, Deleted, Failed, Hint,
-    HistoryWanted, LinksRefreshed, Looked, Observed, PageRead, PlaceSeen, PlacesLost, Published,
-    Rebuilt, SessionMoved, Started, Store, StoreError, Stored, Surveyed, SweepDone, ThreadsListed,
-    Txn,
+    Announced, AvatarCopied, Claim, Claimed, CopiesRenewed, CoverageDoubted, Deleted, Failed,
+    FoundDeleted, Hint, HistoryWanted, LinksRefreshed, Looked, Mended, Observed, PageRead,
+    ParkedReread, PlaceSeen, PlacesLost, Published, Rebuilt, Reread, RereadPlanned, Sealed,
+    SessionMoved, Started, Store, StoreError, Stored, Surveyed, SweepDone, ThreadsListed, Txn,
+    UnheardReread, Verified,
     erasure::mark_erased,
+    reread::index_kept,
     tables::PROBE,
     work::{retry_parked, sweep},
 };
@@ -50,7 +52,13 @@ pub enum Change {
     Announced(Announced),
     /// A publication is in the bucket.
     Published(Box<Published>),
-    /// Jobs that were put aside are to be tried again.
+    /// Objects were read and found right.
+    Sealed(Sealed),
+    /// Something is to be mended.
+    Mended(Mended),
+    /// A verification came to its end.
+    Verified(Verified),
+    /// Jobs and messages that were put aside are to be tried again.
     RetryParked,
     /// Something was erased that copies of the catalogue still hold.
     Erased,
@@ -62,6 +70,18 @@ pub enum Change {
     CoverageDoubted(CoverageDoubted),
     /// Somebody wants to know whether anything can be written.
     Probe,
+    /// A page was read again.
+    Reread(Reread),
+    /// Deletions were found of which nobody told.
+    FoundDeleted(FoundDeleted),
+    /// Second readings of places were begun, or are due.
+    RereadPlanned(RereadPlanned),
+    /// What went unheard was read again.
+    UnheardReread(UnheardReread),
+    /// Messages that had been put aside were asked for again.
+    ParkedReread(ParkedReread),
+    /// Some more of what is kept is to be indexed.
+    IndexKept,
 }
 
 /// What a change may need besides itself.
@@ -91,21 +111,27 @@ impl Change {
             Self::ThreadsListed(change) => change.apply(txn),
             Self::PageRead(change) => change.apply(txn, context),
             Self::HistoryWanted(change) => change.apply(txn),
-            Self::SessionMoved(change) => {
-                change.apply(txn);
-                Ok(())
-            }
-            Self::Started(Started) => Started::apply(txn, context),
+            Self::SessionMoved(change) => change.apply(txn, context),
+            Self::Started(change) => change.apply(txn, context),
             Self::Stored(change) => change.apply(txn, context),
             Self::Looked(change) => change.apply(txn, context),
             Self::Failed(change) => change.apply(txn, context),
-            Self::AvatarCopied(change) => change.apply(txn),
+            Self::AvatarCopied(change) => change.apply(txn, context),
             Self::LinksRefreshed(change) => change.apply(txn, context),
             Self::Announced(change) => {
                 change.apply(txn);
                 Ok(())
             }
             Self::Published(change) => change.apply(txn, context),
+            Self::Sealed(change) => {
+                change.apply(txn);
+                Ok(())
+            }
+            Self::Mended(change) => change.apply(txn, context),
+            Self::Verified(change) => {
+                change.apply(txn);
+                Ok(())
+            }
             Self::RetryParked => retry_parked(txn, context),
             Self::Erased => mark_erased(txn),
             Self::CopiesRenewed(change) => change.apply(txn),
@@ -115,6 +141,12 @@ impl Change {
                 PROBE.put(txn, &(), &context.now.as_millis());
                 Ok(())
             }
+            Self::Reread(change) => change.apply(txn, context),
+            Self::FoundDeleted(change) => change.apply(txn, context),
+            Self::RereadPlanned(change) => change.apply(txn, context),
+            Self::UnheardReread(change) => change.apply(txn),
+            Self::ParkedReread(change) => change.apply(txn, context),
+            Self::IndexKept => index_kept(txn),
         }
     }
 }
@@ -196,6 +228,14 @@ from_changes!(
     Announced,
     CopiesRenewed,
     CoverageDoubted,
+    Reread,
+    FoundDeleted,
+    RereadPlanned,
+    UnheardReread,
+    ParkedReread,
+    Sealed,
+    Mended,
+    Verified,
 );
 
 impl From<Rebuilt> for Change {

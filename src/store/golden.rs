@@ -7,17 +7,19 @@
 use std::{fmt::Debug, fmt::Write, path::PathBuf};
 
 use super::{
-    ArchiveRow, CoverageRow, Dirty, ErasedRow, GuildRow, IndexRow, PublicationRow, Rebuilding,
-    SessionRow, ShardRef, ShardsRow, StartsRow, Tip, Wholeness,
+    ArchiveRow, CoverageRow, Dirty, ErasedRow, GuildRow, IndexRow, PlaceReread, PublicationRow,
+    Reading, Rebuilding, RereadWhole, SessionRow, ShardRef, ShardsRow, StartsRow, Tip,
+    VerificationRow, Wholeness,
     raw::RawRow,
     sample::{CHANNEL, THREAD, at, content, key, message, place, sha},
     table::{Key, Row, Table},
     tables::{
         ARCHIVE, CONTENTS, COVERAGE, DELAYED, DIRTY, ENTRIES, ERASED, GARBAGE, GUILDS, INDEXES,
-        JOBS, PARKED, PARKED_MESSAGES, PEOPLE, PEOPLE_CHANGED, PLACES, POLICY, POSTS, PUBLICATION,
-        ParkedMessage, PersonDirty, PlaceRow, PolicyRow, RAW, READY, RENEWALS, SESSIONS, SHARDS,
-        STARTS, TALLIES, TIP, TOMBSTONES, Tombstone, USES,
+        JOBS, KEPT, ListeningRow, PARKED, PARKED_MESSAGES, PEOPLE, PEOPLE_CHANGED, PLACES, POLICY,
+        POSTS, PUBLICATION, ParkedMessage, PersonDirty, PlaceRow, PolicyRow, RAW, READY, RENEWALS,
+        REREAD, RereadRow, SESSIONS, SHARDS, STARTS, TALLIES, TIP, TOMBSTONES, Tombstone, USES,
     },
+    verify::{SEALS, Seal, VERIFICATION},
 };
 use crate::domain::{
     coverage::{EXTRACTOR, Span},
@@ -26,6 +28,7 @@ use crate::domain::{
     job::{Job, JobState, Lane, Queue, Rank, Subject},
     message::Attachment,
     place::PlaceKind,
+    reconcile::Unheard,
     selection::MediaKind,
 };
 
@@ -233,8 +236,28 @@ fn publications_keep_their_form() {
 
 #[test]
 fn the_rest_keeps_its_form() {
-    let session = SessionRow { session: r#"{"id":"s"}"#.into(), shards: 2 };
-    check("session", &SESSIONS, &1, &session);
+    let listening = ListeningRow {
+        session: Some(SessionRow { session: r#"{"id":"s"}"#.into(), shards: 2 }),
+        heard_until: Some(at(3)),
+        unheard: Some(Unheard { from: at(1), to: at(2) }),
+    };
+    check("session", &SESSIONS, &1, &listening);
+    check("kept", &KEPT, &(CHANNEL, key(1, 1).message), &());
+    let done = Reading { done: Some(at(1)), under_way: None };
+    let place = PlaceReread {
+        known_since: at(1),
+        read_at: Some(at(2)),
+        round: Reading { under_way: Some((at(3), MessageId(4))), ..done.clone() },
+        unheard: Reading::default(),
+        asked: done,
+    };
+    check("reread_place", &REREAD, &Some(THREAD), &RereadRow::Place(place));
+    let whole = RereadWhole {
+        indexed_to: Some(MessageId(5)),
+        indexed: true,
+        retry_after: Some(MessageId(6)),
+    };
+    check("reread_whole", &REREAD, &None, &RereadRow::Whole(whole));
     check("starts", &STARTS, &(), &StartsRow { at: vec![at(1), at(2)] });
     check("tally", &TALLIES, &3, &-7);
     check("tip", &TIP, &(), &Tip { number: 300, chain: [7; 32] });
@@ -246,4 +269,20 @@ fn the_rest_keeps_its_form() {
         let row = ArchiveRow { schema: 1, state, rebuilt: Some(rebuilt.clone()) };
         check(&format!("archive_{name}"), &ARCHIVE, &(), &row);
     }
+}
+
+#[test]
+fn verifications_keep_their_form() {
+    let seal = Seal { size: 300, crc32c: 7, stamp: -1 };
+    check("seal", &SEALS, &"media/a.mp4".to_owned(), &seal);
+    let row = VerificationRow {
+        at: at(1),
+        deep: true,
+        seconds: 2,
+        objects: 300,
+        problems: 1,
+        first: vec!["media/a.mp4 is missing".into()],
+        failed: Some("away".into()),
+    };
+    check("verification", &VERIFICATION, &(), &row);
 }

@@ -1,9 +1,11 @@
 //! Who posted what is kept: their names, and copies of their pictures, since Discord's links to those die too.
 
+use std::time::Duration;
+
 use super::{
-    Hint, Store, StoreError,
+    Context, Hint, Store, StoreError,
     table::Txn,
-    tables::{PEOPLE, PEOPLE_CHANGED, PersonDirty},
+    tables::{GARBAGE, PEOPLE, PEOPLE_CHANGED, PersonDirty},
     tally::number_change,
 };
 use crate::domain::{
@@ -11,6 +13,9 @@ use crate::domain::{
     id::{MessageId, UserId},
     message::Author,
 };
+
+/// How long a picture that was replaced stays: as long as other objects that nothing names any more.
+const GRACE: Duration = Duration::from_hours(1);
 
 /// The picture of a person is in the bucket, or can't be had.
 #[derive(Clone, Debug)]
@@ -31,9 +36,14 @@ pub struct ChangedPerson {
 }
 
 impl AvatarCopied {
-    pub(super) fn apply(&self, txn: &mut Txn<'_>) -> Result<(), StoreError> {
+    pub(super) fn apply(&self, txn: &mut Txn<'_>, context: &Context) -> Result<(), StoreError> {
         let Some(mut person) = PEOPLE.get(txn, &self.user)? else { return Ok(()) };
         if person.copied != self.copied {
+            if let Some(old) = &person.copied {
+                // Whoever loaded the file of people before may still show it. Should somebody else have the same
+                // picture, it is spared when its time comes.
+                GARBAGE.put(txn, &(context.now.after(GRACE), old.object.clone()), &());
+            }
             person.copied.clone_from(&self.copied);
             PEOPLE.put(txn, &self.user, &person);
             mark_person(txn, self.user)?;
@@ -78,7 +88,7 @@ pub(super) fn person_published(txn: &mut Txn<'_>, person: ChangedPerson) -> Resu
     Ok(())
 }
 
-fn mark_person(txn: &mut Txn<'_>, id: UserId) -> Result<(), StoreError> {
+pub(super) fn mark_person(txn: &mut Txn<'_>, id: UserId) -> Result<(), StoreError> {
     let changes = number_change(txn)?;
     PEOPLE_CHANGED.put(txn, &id, &PersonDirty { changes });
     txn.hint(Hint::Publish);

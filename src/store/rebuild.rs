@@ -122,7 +122,7 @@ fn rebuild(txn: &mut Txn<'_>, context: &Context, found: &RebuiltEntry) -> Result
                 known.hidden_at.is_none() && !matches!(known.state, EntryState::Stored(_));
             if let (true, Some((sha256, content))) = (arrived, content) {
                 let (key, sha256, content) = (*key, *sha256, content.clone());
-                return Stored { key, sha256, content }.apply(txn, context);
+                return Stored { key, sha256, content, stamp: None }.apply(txn, context);
             }
             Ok(())
         }

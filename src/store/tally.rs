@@ -43,6 +43,12 @@ pub enum Tally {
     MessagesParked = 15,
     /// Changes of what the page shows.
     Changes = 16,
+    /// Messages read again.
+    MessagesReread = 34,
+    /// Edits that only a second reading found.
+    EditsFound = 35,
+    /// Deletions that only a second reading found.
+    DeletionsFound = 36,
 }
 
 impl Tally {

@@ -90,11 +90,11 @@ mod tests {
         assert_eq!(unpublished.of(&channel), span(1, 9));
         assert_eq!(unpublished.of(&thread), span(1, 9));
         assert_eq!(unpublished.of(&place(FORUM, PlaceKind::Forum, None)), []);
-        world.apply(Stored { key: key(1, 1), sha256: sha(1), content: content(1) });
+        world.apply(Stored { key: key(1, 1), sha256: sha(1), content: content(1), stamp: None });
         assert_eq!(world.store.unpublished().unwrap().of(&channel), span(5, 9));
         world.delete(9);
         assert_eq!(world.store.unpublished().unwrap().of(&channel), span(5, 5));
-        world.apply(Stored { key: key(5, 2), sha256: sha(2), content: content(2) });
+        world.apply(Stored { key: key(5, 2), sha256: sha(2), content: content(2), stamp: None });
         assert_eq!(world.store.unpublished().unwrap(), Unpublished::default());
     }
 }

@@ -19,6 +19,7 @@ pub use self::{
 };
 pub(super) use self::{
     aside::retry_parked,
+    line::drop_job,
     need::{Sight, rank_of, schedule},
     outcome::{count_still, lose},
     sweep::sweep,

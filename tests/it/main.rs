@@ -26,4 +26,5 @@ mod stills;
 mod kill;
 mod downtime;
 mod restore;
+mod verify;
 mod hostile;

@@ -23,6 +23,7 @@ mod links;
 mod copies;
 mod access;
 mod restore;
+mod reconcile;
 
 use std::{
     path::Path,
@@ -34,7 +35,7 @@ use std::{
 };
 
 use bowerbird::{
-    actors::backfill::Wanted,
+    actors::{backfill::Wanted, reconcile::Reconciling},
     app::{Copies, from_now_on},
     bucket::{Faults, MemoryBucket},
     domain::{
@@ -70,6 +71,8 @@ struct World {
     dice: Dice,
     weather: Weather,
     requests: Requests,
+    /// Those that were made to read again.
+    again: Requests,
     fetches: Arc<AtomicU64>,
     turns: Turns,
     kv: Arc<MemoryKv>,
@@ -81,6 +84,7 @@ struct World {
     folder: tempfile::TempDir,
     mode: MediaMode,
     wanted: Wanted,
+    reconciling: Reconciling,
     selection: MediaSelection,
     end: Option<(Step, u32)>,
     fuse: Option<Fuse>,
@@ -107,6 +111,7 @@ impl World {
             dice: Dice::new(seed),
             weather: Weather::new(Climate::calm()),
             requests: Requests::default(),
+            again: Requests::default(),
             fetches: Arc::default(),
             turns: Arc::default(),
             kv: Arc::default(),
@@ -118,6 +123,7 @@ impl World {
             folder,
             mode: MediaMode::Copy,
             wanted: from_now_on(true),
+            reconciling: Reconciling::Never,
             selection: MediaSelection { kinds: MediaKind::ALL.into(), max_size: None },
             end: None,
             fuse: None,

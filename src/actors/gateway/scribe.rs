@@ -70,7 +70,7 @@ impl Scribe {
                 }
             }
             let mut notes = self.note(events).await;
-            notes.changes.extend(begun.then(|| Started.into()));
+            notes.changes.extend(begun.then(|| Started { shard: self.shard.0 }.into()));
             notes.changes.push(self.moved(session.as_ref()));
             self.parts.ledger.record(notes.changes).await;
             self.durable.send_replace(session);

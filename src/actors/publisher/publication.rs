@@ -356,7 +356,7 @@ impl Editor {
     }
 }
 
-/// Everything that the manifest leads to.
+/// Everything that the manifest leads to, but for files and their stills.
 fn named(store: &Store) -> Result<HashSet<String>, StoreError> {
     let mut named = HashSet::new();
     for (root, index) in store.indexes()? {
@@ -367,6 +367,8 @@ fn named(store: &Store) -> Result<HashSet<String>, StoreError> {
     }
     named.extend(store.publication()?.and_then(|publication| publication.users));
     named.extend(store.published_coverage()?.map(|coverage| coverage.path));
+    let people = store.people()?.into_iter();
+    named.extend(people.filter_map(|(_, person)| person.copied).map(|copied| copied.object));
     Ok(named)
 }
 
@@ -495,7 +497,7 @@ fn current_shards(
 }
 
 /// The places whose entries, names and coverage everybody may see.
-fn shown_places(places: &[PlaceRow], selection: &PlaceSelection) -> HashSet<ChannelId> {
+pub fn shown_places(places: &[PlaceRow], selection: &PlaceSelection) -> HashSet<ChannelId> {
     let by_id: HashMap<ChannelId, &Place> =
         places.iter().map(|row| (row.place.id, &row.place)).collect();
     let ancestors = |row: &PlaceRow| row.place.ancestors(|id| by_id.get(&id).copied());

@@ -19,12 +19,12 @@ use crate::{
 fn sample_world() -> World {
     let world = World::with(policy(MediaMode::Copy, &[MediaKind::Video, MediaKind::Image]));
     world.see([message(1, &[1, 2]), message(2, &[3]), message(3, &[1])]);
-    world.apply(Stored { key: key(1, 1), sha256: sha(1), content: content(1) });
+    world.apply(Stored { key: key(1, 1), sha256: sha(1), content: content(1), stamp: None });
     let edition = world.begin_publication();
     world.end_publication(edition);
     world.delete(2);
     // One more to be published.
-    world.apply(Stored { key: key(3, 1), sha256: sha(2), content: content(2) });
+    world.apply(Stored { key: key(3, 1), sha256: sha(2), content: content(2), stamp: None });
     world
 }
 

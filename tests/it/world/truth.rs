@@ -3,7 +3,7 @@
 //! Nothing here is read by the code that makes or reads archives. Changes are told to gateway sessions as they happen.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
@@ -55,6 +55,12 @@ pub(super) struct State {
     signatures: u64,
     /// The fate of the next event; the weather decides.
     pub(super) telling: Telling,
+    /// Messages that pages leave out though they are there.
+    pub(super) overlooked: BTreeSet<MessageId>,
+    /// Messages that are not found by their id though they are there.
+    pub(super) mislaid: BTreeSet<MessageId>,
+    /// Messages that make no sense.
+    pub(super) garbled: BTreeSet<MessageId>,
 }
 
 /// Time runs while a process does, and is moved by hand in between.
@@ -136,6 +142,9 @@ impl Truth {
             link_lives: LINK_LIVES,
             signatures: 0,
             telling: Telling::Once,
+            overlooked: BTreeSet::new(),
+            mislaid: BTreeSet::new(),
+            garbled: BTreeSet::new(),
         };
         Self { state: Arc::new(Mutex::new(state)), told: watch::Sender::new(0) }
     }

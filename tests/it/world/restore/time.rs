@@ -161,7 +161,7 @@ fn stored(now: Timestamp, channel: ChannelId, number: u64) -> Stored {
         content_type: "video/mp4".into(),
         look: Some(look),
     };
-    Stored { key, sha256, content }
+    Stored { key, sha256, content, stamp: None }
 }
 
 fn hash(number: u64) -> String {
