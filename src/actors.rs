@@ -11,6 +11,7 @@
 //!                     Download     Thumbnail                 Refresh       Publisher
 //!                   CDN→spool→bucket  ffmpeg→bucket         signed links   shards→manifest→bucket
 //!
+//!  store ─▶ Mirror ─▶ private bucket (what was committed, and from time to time the whole)
 //!  Verifier: bucket beside store, when the app asks and by itself; Record(Sealed · Mended · Verified)
 //! ```
 //!
@@ -32,6 +33,7 @@ pub mod download;
 pub mod thumbnail;
 pub mod refresh;
 pub mod publisher;
+pub mod mirror;
 pub mod verifier;
 
 use actix::prelude::*;

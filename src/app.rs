@@ -13,6 +13,7 @@ pub mod checkup;
 pub mod logs;
 pub mod progress;
 pub mod stills;
+pub mod restore;
 pub mod verify;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -28,6 +29,7 @@ use crate::{
         backfill::{self, Backfill, Progress, Wanted},
         download::Copier,
         gateway::{self, Gateway, Health},
+        mirror::{self, Mirror},
         persistence::{self, Ledger, Persistence},
         publisher::{self, Keeper, Page, Publisher},
         reconcile::{self, Reconcile, Reconciled, Reconciling},
@@ -83,6 +85,8 @@ pub struct Ports {
 pub struct Orders {
     /// Which files, and what becomes of them.
     pub policy: Policy,
+    /// Whether the catalogue is copied into the private bucket.
+    pub copies: Copies,
     /// Which places.
     pub selection: PlaceSelection,
     /// What of their history.
@@ -101,6 +105,15 @@ pub struct Orders {
     pub page: Page,
     /// The address under which Discord serves pictures of people.
     pub pictures: String,
+}
+
+/// Whether the catalogue is copied into the private bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Copies {
+    /// It is: the bucket outlives the disk.
+    Kept,
+    /// It is not: it lies on the same disk.
+    None,
 }
 
 /// The threads on which everything but the actors runs: one for each core, so that hashing and packing use them all.
@@ -173,7 +186,9 @@ pub struct Service {
     download: Addr<Worker<Copier>>,
     thumbnail: Addr<Worker<Looker>>,
     publisher: Addr<Publisher>,
+    mirror: Option<Addr<Mirror>>,
     persistence: Addr<Persistence>,
+    lease: Keeper,
 }
 
 /// A file that fails is tried again after pauses that grow to an hour. Work that is to end does not wait for the long
@@ -197,6 +212,7 @@ impl Service {
         let supervisor = Supervisor::new(alarm.clone());
         let (persistence, persistence_seat) = supervisor.seat("persistence", persistence::MAILBOX);
         let (publisher, publisher_seat) = supervisor.seat("publisher", publisher::MAILBOX);
+        let (mirror, mirror_seat) = supervisor.seat("mirror", mirror::MAILBOX);
         let (thumbnail, thumbnail_seat) = supervisor.seat("thumbnail", worker::MAILBOX);
         let (download, download_seat) = supervisor.seat("download", worker::MAILBOX);
         let (refresh, refresh_seat) = supervisor.seat("refresh", refresh::MAILBOX);
@@ -257,9 +273,14 @@ impl Service {
         let reading = progress.subscribe();
         reconcile_seat.start(common.reconcile(&ports, orders, reading, reconciled.clone()));
         backfill_seat.start(Backfill::new(common.backfill(&ports, orders, progress.clone())));
+        let copies = orders.copies == Copies::Kept;
+        if copies {
+            mirror_seat.start(Mirror::new(common.mirror(&ports, commits.subscribe())));
+        }
         let board = watch::Sender::new(Board::default());
         verifier_seat.start(Verifier::new(common.verifier(&ports, orders, board.clone())));
         let listens = ports.gateway.is_some();
+        let lease = ports.lease.clone();
         if let Some(port) = ports.gateway {
             gateway_seat.start(Gateway::new(gateway::Parts {
                 gateway: port,
@@ -289,7 +310,9 @@ impl Service {
             download,
             thumbnail,
             publisher,
+            mirror: copies.then_some(mirror),
             persistence,
+            lease,
             alarm: common.alarm,
             ledger: common.ledger,
             store: common.store,
@@ -323,6 +346,10 @@ impl Service {
         drained("download", self.download.send(Drain).await);
         drained("thumbnail", self.thumbnail.send(Drain).await);
         drained("publisher", self.publisher.send(Drain).await);
+        if let Some(mirror) = &self.mirror {
+            drained("mirror", mirror.send(Drain).await);
+        }
+        self.lease.release().await;
         drained("persistence", self.persistence.send(Drain).await);
     }
 
@@ -395,6 +422,18 @@ impl Common {
             policy: Arc::clone(&self.policy),
             selection: Arc::clone(&self.selection),
             page: orders.page.clone(),
+            lease: ports.lease.clone(),
+            alarm: self.alarm.clone(),
+        }
+    }
+
+    fn mirror(&self, ports: &Ports, commits: watch::Receiver<u64>) -> mirror::Parts {
+        mirror::Parts {
+            bucket: Arc::clone(&ports.private),
+            store: self.store.clone(),
+            ledger: self.ledger.clone(),
+            commits,
+            clock: self.clock,
             lease: ports.lease.clone(),
             alarm: self.alarm.clone(),
         }

@@ -8,6 +8,7 @@ pub mod fetch;
 pub mod serve;
 pub mod status;
 pub mod doctor;
+pub mod restore;
 pub mod verify;
 pub mod healthcheck;
 mod output;
@@ -63,6 +64,9 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Checks the token, permissions, ffmpeg and the bucket, and says how to mend what is wrong.
     Doctor(DoctorArgs),
+    /// Restores a lost STATE_DIR from the bucket (a service that finds none does it by itself).
+    #[expect(clippy::doc_markdown, reason = "this comment is the help that a terminal shows")]
+    Restore(RestoreArgs),
     /// Ends with 0 while the service on this machine is well (for HEALTHCHECK in containers).
     #[command(hide = true)]
     Healthcheck,
@@ -76,7 +80,7 @@ impl Command {
             Self::Run(_) | Self::Serve(_) | Self::Status(_) | Self::Doctor(_) | Self::Verify(_) => {
                 Vec::new()
             }
-            Self::Healthcheck => Vec::new(),
+            Self::Restore(_) | Self::Healthcheck => Vec::new(),
         }
     }
 }
@@ -304,6 +308,30 @@ Example:
 
 Reads the same settings as the service: run it where the service runs. Ends with 0 when nothing is wrong.")]
 pub struct DoctorArgs {
+    /// Writes JSON, for programs.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What a lost state is restored from.
+#[expect(clippy::doc_markdown, reason = "these comments are the help that a terminal shows")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Args)]
+#[command(after_help = "\
+Examples:
+  bowerbird restore
+  bowerbird restore --replace                       set the store aside that is there, and restore another
+  bowerbird restore --from-page-only --json
+
+Reads the copy of the state in STATE_BUCKET_NAME or STATE_BUCKET_DIR, and what the published archive knows beyond it.
+Without a copy the state is rebuilt from the published archive alone; what does not come back then is listed.
+No token is needed, no file is fetched again, and what was read of Discord's history is not read again.")]
+pub struct RestoreArgs {
+    /// Sets aside the store that is in STATE_DIR; it is never deleted.
+    #[arg(long)]
+    pub replace: bool,
+    /// Leaves the copy of the state alone, and rebuilds from the published archive.
+    #[arg(long)]
+    pub from_page_only: bool,
     /// Writes JSON, for programs.
     #[arg(long)]
     pub json: bool,

@@ -6,6 +6,8 @@ pub mod record;
 pub mod shard;
 pub mod manifest;
 pub mod people;
+pub mod coverage;
+pub mod published;
 pub mod page;
 
 use std::io::Write;

@@ -4,6 +4,8 @@
 //! committed together see each other. Nothing here knows of time, but through arguments, or of other ports.
 
 mod kv;
+mod frames;
+mod journal;
 mod sled;
 mod memory;
 #[cfg(test)]
@@ -23,6 +25,11 @@ mod verify;
 mod mend;
 mod vitals;
 mod change;
+mod erasure;
+mod migrate;
+mod copy;
+mod rebuild;
+mod unpublished;
 #[cfg(test)]
 mod sample;
 #[cfg(test)]
@@ -36,25 +43,31 @@ use std::sync::Arc;
 
 pub use self::{
     change::{Change, Commit, Context},
+    copy::{Chunk, CopyError, Loader, MAX_CHUNK, Scan, Segment},
     crawl::{
         HistoryWanted, PageRead, PlaceSeen, PlacesLost, SessionMoved, Started, Surveyed,
         ThreadsListed,
     },
+    erasure::CopiesRenewed,
+    journal::{Batch, Tip},
     kv::{Kv, KvError, Rows, Writes},
     links::{LinkDue, LinksRefreshed},
     memory::MemoryKv,
     mend::Mended,
+    migrate::{ArchiveRow, Found, Rebuilding, SCHEMA, Wholeness},
     people::{AvatarCopied, ChangedPerson},
     publication::{Announced, Month, MonthEntry, Published, PublishedMonth},
+    rebuild::{CoverageDoubted, Rebuilt, RebuiltEntry},
     record::{Deleted, Observed},
     reread::{FoundDeleted, ParkedReread, Reread, RereadPlanned, RereadState, UnheardReread},
     sled::SledKv,
     table::Txn,
     tables::{
-        Dirty, GuildRow, IndexRow, ParkedMessage, PlaceReread, PlaceRow, PublicationRow, Reading,
-        RereadWhole, SessionRow, ShardRef, ShardsRow, StartsRow,
+        CoverageRow, Dirty, ErasedRow, GuildRow, IndexRow, ParkedMessage, PlaceReread, PlaceRow,
+        PublicationRow, Reading, RereadWhole, SessionRow, ShardRef, ShardsRow, StartsRow,
     },
     tally::{Tallies, Tally},
+    unpublished::Unpublished,
     verify::{Contradiction, Examined, Seal, Sealed, VerificationRow, Verified},
     vitals::Backlog,
     work::{Claim, Claimed, Failed, Looked, ParkedJob, Stored, SweepDone, Task},
@@ -81,6 +94,7 @@ pub enum Hint {
 #[derive(Clone, Debug)]
 pub struct Store {
     kv: Arc<dyn Kv>,
+    journal: journal::SharedJournal,
 }
 
 /// Why the catalogue did not serve.
@@ -107,17 +121,58 @@ pub enum StoreError {
         /// The form it has.
         version: u8,
     },
+    /// The whole was written by a newer version of this program.
+    #[error(
+        "STATE_DIR was written by a newer bowerbird (schema {found}, and this one knows {SCHEMA}): run that version, or newer"
+    )]
+    NewerSchema {
+        /// The schema it has.
+        found: u32,
+    },
+}
+
+impl StoreError {
+    /// Whether what is on disk is not what was written. One that is locked, full or too new is whole.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Corrupt { .. } | Self::Kv(KvError::Corrupt { .. }) => true,
+            Self::TooNew { .. } | Self::NewerSchema { .. } => false,
+            Self::Kv(
+                KvError::Full
+                | KvError::Interrupted { .. }
+                | KvError::Locked
+                | KvError::Unusable { .. }
+                | KvError::Io { .. },
+            ) => false,
+        }
+    }
 }
 
 impl Store {
     /// A catalogue over a key-value store.
     pub fn new(kv: Arc<dyn Kv>) -> Self {
-        Self { kv }
+        Self { kv, journal: Arc::default() }
     }
 
     /// Bytes on disk.
     pub fn size_on_disk(&self) -> Result<u64, StoreError> {
         Ok(self.kv.size_on_disk()?)
+    }
+
+    /// Reads what every start needs, and a row of each large table: a store that is damaged there is of no use. The
+    /// rest is too much to read at each start; damage in it is found by whoever reads it.
+    pub fn look_through(&self) -> Result<(), StoreError> {
+        self.tip()?;
+        self.guilds()?;
+        self.places()?;
+        self.publication()?;
+        self.tallies()?;
+        self.starts()?;
+        self.indexes()?;
+        self.parked_messages(1)?;
+        self.changed_months()?;
+        self.next_link_due()?;
+        Ok(())
     }
 
     fn source(&self) -> &dyn Kv {

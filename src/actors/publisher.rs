@@ -17,7 +17,10 @@ use tokio::{
 };
 use tracing::{debug, info, warn};
 
-use self::{avatars::Avatars, publication::Editor};
+use self::{
+    avatars::Avatars,
+    publication::{Editor, Occasion},
+};
 pub use self::{
     lease::{Keeper, LEASE_LASTS},
     publication::{Page, PublishError, shown_places},
@@ -115,7 +118,7 @@ impl Handler<Wake> for Publisher {
 impl Handler<Drain> for Publisher {
     type Result = ResponseFuture<()>;
 
-    /// Publishes what there is, and gives the lease back.
+    /// Publishes what there is. The lease is given back by whoever knows that nobody else writes.
     fn handle(&mut self, Drain: Drain, _: &mut Self::Context) -> Self::Result {
         self.stage.send_if_modified(|stage| {
             let open = *stage == Stage::Open;
@@ -126,11 +129,9 @@ impl Handler<Drain> for Publisher {
         });
         self.bell.notify_one();
         let mut stage = self.stage.subscribe();
-        let lease = self.parts.lease.clone();
         Box::pin(async move {
             // Fails only when nobody is left to close.
             stage.wait_for(|stage| *stage == Stage::Closed).await.ok();
-            lease.release().await;
         })
     }
 }
@@ -157,7 +158,8 @@ async fn run(parts: Parts, bell: Arc<Notify>, stage: watch::Sender<Stage>) {
                 continue;
             }
             let hopeless = Arc::new(avatars.copy_new().await);
-            match editor.publish(&hopeless).await {
+            let occasion = if closing { Occasion::End } else { Occasion::Round };
+            match editor.publish(&hopeless, occasion).await {
                 Ok(()) if closing => {
                     stage.send_replace(Stage::Closed);
                     return;

@@ -7,8 +7,12 @@ use std::{
 };
 
 use anyhow::Context as _;
+use tracing::error;
 
-use super::{Orders, Ports};
+use super::{
+    Copies, Orders, Ports,
+    restore::{self, Sources},
+};
 use crate::{
     actors::{
         backfill::Wanted,
@@ -22,12 +26,14 @@ use crate::{
     clock::Clock,
     config::{BucketChoice, Config, Origin, PrivateChoice},
     discord::{LiveDiscord, Priority, gateway::LiveGateway},
-    domain::selection::MediaMode,
-    domain::selection::{PlaceSelection, Policy},
+    domain::{
+        selection::{MediaMode, PlaceSelection, Policy},
+        time::Timestamp,
+    },
     ffmpeg::Ffmpeg,
     gallery::page::PageMode,
     spool::Spool,
-    store::{KvError, SledKv, Store},
+    store::{KvError, SledKv, Store, StoreError},
 };
 
 /// How long one look at a file may take, reading it over a slow line included.
@@ -92,10 +98,75 @@ pub fn ffmpeg() -> Ffmpeg {
     Ffmpeg::find(LOOK_DEADLINE)
 }
 
-/// The store in the state folder.
+/// The store in the state folder, in the form of this build.
 pub fn store(state: &Path) -> anyhow::Result<Store> {
-    let kv = SledKv::open(&state.join(STORE)).context("open the store")?;
-    Ok(Store::new(Arc::new(kv)))
+    sound_store(state).context("open the store")
+}
+
+/// The same for whoever is about to work with it: one that is damaged is set aside, never deleted, and an empty one
+/// takes its place, to be restored.
+pub fn store_or_empty(state: &Path) -> anyhow::Result<Store> {
+    match sound_store(state) {
+        Err(error) if error.is_damage() => {
+            let aside = set_aside(state, Clock::System.now())?;
+            error!(
+                %error,
+                aside = %aside.display(),
+                "the store is damaged: it was set aside, and the state is restored from the buckets"
+            );
+            store(state)
+        }
+        opened => opened.context("open the store"),
+    }
+}
+
+/// Moves the store to a name that tells when, and returns it.
+pub fn set_aside(state: &Path, now: Timestamp) -> anyhow::Result<PathBuf> {
+    let time = now.to_string().replace(':', "-");
+    let aside = state.join(format!("{STORE}.damaged-{time}"));
+    std::fs::rename(state.join(STORE), &aside).context("set the store in STATE_DIR aside")?;
+    Ok(aside)
+}
+
+fn sound_store(state: &Path) -> Result<Store, StoreError> {
+    let folder = state.join(STORE);
+    // sled panics at some of the damages that it finds while it opens.
+    let opened = std::panic::catch_unwind(|| {
+        let store = Store::new(Arc::new(SledKv::open(&folder)?));
+        store.open()?;
+        store.look_through()?;
+        Ok(store)
+    });
+    opened.unwrap_or_else(|_| {
+        let reason = "it can't even be opened".to_owned();
+        Err(KvError::Corrupt { reason }.into())
+    })
+}
+
+/// The right to write into a bucket.
+pub async fn lease(
+    config: &BucketChoice,
+    state: &Path,
+) -> anyhow::Result<(Arc<dyn Bucket>, Lease)> {
+    let bucket: Arc<dyn Bucket> = Arc::new(ToldBucket::new(bucket(config).await?));
+    let now = Clock::System.now().into();
+    let lease = Lease::acquire(Arc::clone(&bucket), holder(state)?, now, LEASE_LASTS)
+        .await
+        .with_context(|| format!("{} ({config})", setting_of(config)))?;
+    Ok((bucket, lease))
+}
+
+/// Where a lost state is restored from.
+pub fn sources(
+    bucket: &Arc<dyn Bucket>,
+    choice: &PrivateChoice,
+    private: &Arc<dyn Bucket>,
+) -> Sources {
+    let copy = match choice {
+        PrivateChoice::Elsewhere(_) => Some(Arc::clone(private)),
+        PrivateChoice::WithState(_) => None,
+    };
+    Sources { bucket: Arc::clone(bucket), copy }
 }
 
 /// Whether a store was ever made in this state folder.
@@ -110,20 +181,21 @@ pub fn is_taken(error: &anyhow::Error) -> bool {
 
 /// All ports but the gateway.
 pub async fn ports(config: &Config, discord: LiveDiscord, store: Store) -> anyhow::Result<Ports> {
-    let bucket: Arc<dyn Bucket> = Arc::new(ToldBucket::new(bucket(&config.bucket).await?));
-    let lease = Lease::acquire(
-        Arc::clone(&bucket),
-        holder(&config.state_dir)?,
-        Clock::System.now().into(),
-        LEASE_LASTS,
-    )
-    .await
-    .with_context(|| format!("{} ({})", setting_of(&config.bucket), config.bucket))?;
+    let (bucket, lease) = lease(&config.bucket, &config.state_dir).await?;
+    let lease = Keeper::new(lease, Clock::System);
+    let private = private(&config.private).await?;
+    let sources = sources(&bucket, &config.private, &private);
+    let policy = Arc::new(policy(config));
+    if let Err(error) =
+        lease.clone().hold_during(restore::ensure(&store, &sources, &policy, Clock::System)).await?
+    {
+        lease.release().await;
+        return Err(error).context("restore the state");
+    }
     let spool = Spool::open(config.state_dir.join("spool"), config.workers.spool_size)
         .await
         .context("open the spool in STATE_DIR")?;
     sweep(&spool, &store).await.context("sweep the spool in STATE_DIR")?;
-    let private = private(&config.private).await?;
     Ok(Ports {
         patient: Arc::new(discord.with_priority(Priority::Patient)),
         discord: Arc::new(discord),
@@ -134,7 +206,7 @@ pub async fn ports(config: &Config, discord: LiveDiscord, store: Store) -> anyho
         store,
         spool,
         thumbnailer: Arc::new(ffmpeg()),
-        lease: Keeper::new(lease, Clock::System),
+        lease,
         clock: Clock::System,
     })
 }
@@ -167,11 +239,10 @@ pub fn orders(
         }
     };
     Ok(Orders {
-        policy: Policy {
-            selection: config.media.selection.clone(),
-            mode: config.media.mode,
-            publish_every: config.timings.publish_every,
-            removal: config.removal,
+        policy: policy(config),
+        copies: match config.private {
+            PrivateChoice::Elsewhere(_) => Copies::Kept,
+            PrivateChoice::WithState(_) => Copies::None,
         },
         selection,
         wanted,
@@ -183,6 +254,16 @@ pub fn orders(
         page: Page { title: config.title.clone(), mode },
         pictures: pictures(config),
     })
+}
+
+/// Which files are wanted, and what becomes of them.
+fn policy(config: &Config) -> Policy {
+    Policy {
+        selection: config.media.selection.clone(),
+        mode: config.media.mode,
+        publish_every: config.timings.publish_every,
+        removal: config.removal,
+    }
 }
 
 /// A simulated Discord serves everything from one host, which then is the first that is not encrypted.

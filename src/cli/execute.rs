@@ -7,7 +7,7 @@ use std::{
 use anyhow::Context as _;
 use tracing::warn;
 
-use super::{Command, doctor, fetch, healthcheck, run, serve, status, verify};
+use super::{Command, doctor, fetch, healthcheck, restore, run, serve, status, verify};
 use crate::{
     app::{logs, settings::Settings},
     config::{Config, LocalConfig, hints},
@@ -36,6 +36,11 @@ pub async fn execute(command: Command, settings: Settings) -> anyhow::Result<()>
         Command::Status(args) => status::run(local_config(&settings)?, &settings, args).await,
         Command::Verify(args) => verify::run(settings, args).await,
         Command::Doctor(args) => doctor::run(&settings, args).await,
+        Command::Restore(args) => {
+            let config = local_config(&settings)?;
+            logs::begin(config.log);
+            restore::run(config, &settings, args).await
+        }
         Command::Healthcheck => healthcheck::run(local_config(&settings)?).await,
     }
 }

@@ -68,7 +68,11 @@ pub async fn run(config: Config, args: FetchArgs, request: Request) -> anyhow::R
     let discord = open::discord(&config)?;
     // First what is ours alone: a second instance is turned away before it spends the first one's pace. The lease comes
     // last, so that what Discord refuses leaves none behind, which would keep others out for a while.
-    let store = open::store(&config.state_dir)?;
+    let store = if args.dry_run {
+        open::store(&config.state_dir)?
+    } else {
+        open::store_or_empty(&config.state_dir)?
+    };
     identify(&discord).await?;
     let selection = choice::resolve(&discord, config.places.clone()).await?;
     if args.dry_run {

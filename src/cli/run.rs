@@ -40,7 +40,7 @@ async fn attempt(config: &Config, args: RunArgs) -> anyhow::Result<()> {
     let discord = open::discord(config)?;
     // First what is ours alone: a second instance is turned away before it spends the first one's pace. The lease comes
     // last, so that what Discord refuses leaves none behind, which would keep others out for a while.
-    let store = open::store(&config.state_dir)?;
+    let store = open::store_or_empty(&config.state_dir)?;
     let identity = patiently(|| identify(&discord)).await?;
     let selection =
         patiently(|| async { Ok(choice::resolve(&discord, config.places.clone()).await?) }).await?;

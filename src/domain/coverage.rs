@@ -100,6 +100,20 @@ impl Coverage {
         }
     }
 
+    /// Forgets that a span was read.
+    pub fn remove(&mut self, span: Span) {
+        let part = |read: &Read| {
+            let by = read.by;
+            read.span.without(span).map(move |span| Read { span, by }).collect::<Vec<_>>()
+        };
+        self.reads = self.reads.iter().flat_map(part).collect();
+    }
+
+    /// What was read, and by which extractor, lowest first.
+    pub fn reads(&self) -> impl Iterator<Item = (Span, Extractor)> + '_ {
+        self.reads.iter().map(|read| (read.span, read.by))
+    }
+
     /// What of `wanted` was not read by this extractor or a wiser one, lowest first.
     pub fn holes(&self, wanted: Span, by: Extractor) -> Vec<Span> {
         self.reads.iter().filter(|read| read.by >= by).fold(vec![wanted], |holes, read| {
@@ -252,6 +266,7 @@ mod tests {
         fn coverage_is_the_map_it_stands_for(
             adds in prop::collection::vec((0_u64..64, 0_u64..64, 1_u16..4), 0..24),
             wanted in (0_u64..64, 0_u64..64),
+            removed in (0_u64..64, 0_u64..64),
             by in 1_u16..4,
         ) {
             let mut coverage = Coverage::default();
@@ -263,6 +278,12 @@ mod tests {
                     *best = (*best).max(version);
                 }
             }
+            let mut again = Coverage::default();
+            coverage.reads().for_each(|(span, by)| again.add(span, by));
+            prop_assert_eq!(&again, &coverage);
+            let forgotten = span(removed.0.min(removed.1), removed.0.max(removed.1));
+            coverage.remove(forgotten);
+            model.retain(|id, _| !forgotten.contains(MessageId(*id)));
             let wanted = span(wanted.0.min(wanted.1), wanted.0.max(wanted.1));
             let holes = coverage.holes(wanted, Extractor(by));
             for id in 0..64 {

@@ -21,7 +21,7 @@ use crate::{
 pub const MANIFEST: &str = "messages/manifest.json";
 
 /// The form of the page's data. Raised when readers of the form before would be wrong.
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 1;
 
 /// What the manifest is made of.
 pub struct Parts<'a> {
@@ -47,6 +47,7 @@ struct Manifest<'a> {
     generation: u64,
     #[serde(rename = "publishedAt")]
     published_at: Timestamp,
+    coverage: Option<&'a str>,
     #[serde(flatten)]
     content: Content<'a>,
 }
@@ -144,10 +145,11 @@ impl<'a> Draft<'a> {
         sha2::Sha256::digest(&json).into()
     }
 
-    /// The manifest itself.
-    pub fn finish(self, generation: u64, published_at: Timestamp) -> Bytes {
-        let manifest =
-            Manifest { version: VERSION, generation, published_at, content: self.content };
+    /// The manifest itself, with the list of what was read. That list is not part of what it says to people: it grows
+    /// with every message that is posted, whether or not it has a file.
+    pub fn finish(self, generation: u64, published_at: Timestamp, coverage: Option<&str>) -> Bytes {
+        let content = self.content;
+        let manifest = Manifest { version: VERSION, generation, published_at, coverage, content };
         serde_json::to_vec(&manifest).expect("the page's data is plain data").into()
     }
 }

@@ -16,14 +16,18 @@ struct People<'a> {
 struct Shown<'a> {
     name: &'a str,
     avatar: Option<&'a str>,
+    /// Discord's hash of the picture, so that a catalogue rebuilt from this need not fetch it again.
+    picture: Option<&'a str>,
     bot: bool,
 }
 
 /// Packs everybody.
 pub fn people(people: &[(UserId, Person)]) -> Packed {
     let users = people.iter().map(|(id, person)| {
-        let avatar = person.copied.as_ref().map(|copied| copied.object.as_str());
-        (*id, Shown { name: &person.name, avatar, bot: person.bot })
+        let copied = person.copied.as_ref();
+        let avatar = copied.map(|copied| copied.object.as_str());
+        let picture = copied.map(|copied| copied.hash.as_str());
+        (*id, Shown { name: &person.name, avatar, picture, bot: person.bot })
     });
     Packed::new("userData/users", &People { users: users.collect() })
 }

@@ -1,21 +1,22 @@
 //! One piece of media as the page's data shows it. Keys are those that other programs already read.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::{
-        entry::{Content, Entry, EntryState, Look},
+        entry::{Content, Entry, EntryKey, EntryState, Look, Post, Sha256},
         id::{AttachmentId, ChannelId, GuildId, MessageId, UserId},
-        message::split_name,
+        link::Link,
+        message::{Attachment, split_name},
         selection::MediaKind,
         text::{Mention, readable},
         time::Timestamp,
     },
-    store::MonthEntry,
+    store::{MonthEntry, RebuiltEntry},
 };
 
 /// An entry of a shard.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     #[serde(rename = "Id")]
     id: String,
@@ -130,6 +131,191 @@ impl Record {
     }
 }
 
+/// Back from the page: what a lost catalogue is rebuilt from.
+impl Record {
+    /// The entry that this shows, below a channel of the page. What was found `at` a publication is as old as that.
+    pub fn rebuild(self, root: ChannelId, at: Timestamp) -> RebuiltEntry {
+        let key = EntryKey { root, message: self.message, item: self.attachment_id };
+        let post = Post {
+            root,
+            channel: self.channel,
+            guild: self.guild,
+            author: self.poster_id,
+            poster: self.poster.clone(),
+            text: self.text.clone(),
+            edited: self.edited,
+            items: vec![self.attachment_id],
+        };
+        let content = self.content();
+        let look = if content.is_none() { self.look() } else { None };
+        let filename = match self.extension.as_str() {
+            "" => self.filename,
+            extension => format!("{}.{extension}", self.filename),
+        };
+        let attachment = Attachment {
+            id: self.attachment_id,
+            filename,
+            title: None,
+            content_type: self.content_type,
+            size: self.size,
+            link: Link::new(self.link),
+            width: self.width,
+            height: self.height,
+            runtime: self.runtime,
+            placeholder: self.placeholder,
+            spoiler: self.spoiler,
+        };
+        let mut entry = Entry { look, kind: self.kind, ..Entry::new(attachment, self.nsfw) };
+        if let Some(why) = self.gone {
+            entry.state = EntryState::Gone { at, why };
+        }
+        RebuiltEntry { key, post, entry, content }
+    }
+
+    fn content(&self) -> Option<(Sha256, Content)> {
+        let (sha256, crc32c) = (self.sha256.as_ref()?, self.crc32c.as_ref()?);
+        let content = Content {
+            object: self.media.clone()?,
+            size: self.size,
+            crc32c: u32::from_str_radix(crc32c, 16).ok()?,
+            content_type: self.content_type.clone()?,
+            look: self.look(),
+        };
+        Some((sha256.parse().ok()?, content))
+    }
+
+    /// What a look told. Where nothing of it shows, it is taken again: nobody knows whether it was.
+    fn look(&self) -> Option<Look> {
+        let heard = self.kind == MediaKind::Audio && self.runtime.is_some();
+        (self.thumbnail.is_some() || heard).then(|| Look {
+            width: self.width,
+            height: self.height,
+            runtime: self.runtime,
+            still: self.thumbnail.clone(),
+            failure: None,
+        })
+    }
+}
+
 fn look_of<'a>(entry: &'a Entry, content: Option<&'a Content>) -> Option<&'a Look> {
     content.and_then(|content| content.look.as_ref()).or(entry.look.as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{domain::id::RoleId, gallery::published};
+
+    fn nobody(_: Mention) -> Option<String> {
+        None
+    }
+
+    /// As Discord and ffprobe tell them: in thousandths.
+    fn seconds(thousandths: u32) -> f64 {
+        f64::from(thousandths) / 1_000.0
+    }
+
+    fn state() -> impl Strategy<Value = EntryState> {
+        prop_oneof![
+            Just(EntryState::Remote),
+            Just(EntryState::Stored(Sha256([7; 32]))),
+            Just(EntryState::Gone { at: Timestamp::from_secs(1), why: "404".into() }),
+            Just(EntryState::Parked { at: Timestamp::from_secs(1), why: "too odd".into() }),
+        ]
+    }
+
+    fn source() -> impl Strategy<Value = MonthEntry> {
+        let name = "[a-zA-Z. ]{1,9}(\\.[a-zA-Z0-9]{1,4})?";
+        let measures =
+            (any::<Option<u32>>(), any::<Option<u32>>(), prop::option::of(0_u32..9_999_999));
+        let look = prop::option::of(measures.clone());
+        let kind = prop::sample::select(MediaKind::ALL.to_vec());
+        (name, measures, look, state(), kind, "[a-z <&@#]{0,20}", any::<(bool, bool, u64)>())
+            .prop_map(|(name, measures, look, state, kind, text, (spoiler, nsfw, size))| {
+                let item = AttachmentId(901);
+                let message = MessageId(900 << 22);
+                let attachment = Attachment {
+                    id: item,
+                    filename: name,
+                    title: None,
+                    content_type: Some("video/mp4".into()),
+                    size,
+                    link: Link::new("https://cdn/1/2/a.mp4?ex=69a903de&hm=a&"),
+                    width: measures.0,
+                    height: measures.1,
+                    runtime: measures.2.map(seconds),
+                    placeholder: Some("3QcG".into()),
+                    spoiler,
+                };
+                let look = look.map(|(width, height, runtime)| Look {
+                    width,
+                    height,
+                    runtime: runtime.map(seconds),
+                    still: Some("thumb/a.webp".into()),
+                    failure: None,
+                });
+                let content = matches!(state, EntryState::Stored(_)).then(|| Content {
+                    object: "media/a.mp4".into(),
+                    size,
+                    crc32c: 77,
+                    content_type: "video/webm".into(),
+                    look: look.clone(),
+                });
+                let look = if content.is_some() { None } else { look };
+                let post = Post {
+                    root: ChannelId(1),
+                    channel: ChannelId(2),
+                    guild: GuildId(3),
+                    author: UserId(4),
+                    poster: "Wren".into(),
+                    text,
+                    edited: Some(Timestamp::from_secs(5)),
+                    items: vec![item],
+                };
+                let entry = Entry { kind, state, look, ..Entry::new(attachment, nsfw) };
+                MonthEntry {
+                    key: EntryKey { root: ChannelId(1), message, item },
+                    post,
+                    entry,
+                    content,
+                }
+            })
+    }
+
+    proptest! {
+        /// A catalogue that is rebuilt from the page publishes the same page: no shard gets another name.
+        #[test]
+        fn an_entry_shows_as_it_did_after_the_way_back(source in source()) {
+            let record = Record::new(&source, nobody);
+            let json = serde_json::to_vec(&record).unwrap();
+            let read: Record = serde_json::from_slice(&json).unwrap();
+            prop_assert_eq!(&read, &record);
+            let RebuiltEntry { key, post, mut entry, content } =
+                read.rebuild(ChannelId(1), Timestamp::from_secs(9));
+            prop_assert_eq!(key, source.key);
+            if let Some((sha256, _)) = &content {
+                entry.state = EntryState::Stored(*sha256);
+            }
+            let content = content.map(|(_, content)| content);
+            let again = Record::new(&MonthEntry { key, post, entry, content }, nobody);
+            prop_assert_eq!(again, record);
+        }
+    }
+
+    #[test]
+    fn what_is_newer_is_refused() {
+        let manifest = |version| {
+            format!(
+                r#"{{"version":{version},"generation":4,"publishedAt":"2026-03-04T05:06:07Z","users":null,
+                "guilds":[],"channels":[],"more":1}}"#
+            )
+        };
+        let read = published::Manifest::read(manifest(1).as_bytes()).unwrap();
+        assert_eq!((read.generation, read.coverage), (4, None));
+        let refused = published::Manifest::read(manifest(2).as_bytes());
+        assert!(matches!(refused, Err(published::Unreadable::Newer(2))));
+        assert_eq!(nobody(Mention::Role(RoleId(1))), None);
+    }
 }

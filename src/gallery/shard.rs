@@ -57,7 +57,8 @@ pub fn shards(
     .collect()
 }
 
-fn reference(chunk: &[MonthEntry], path: &str) -> ShardRef {
+/// A shard as the catalogue remembers it: its entries, of which there is at least one, oldest first, and its name.
+pub fn reference(chunk: &[MonthEntry], path: &str) -> ShardRef {
     let mut per_channel: BTreeMap<ChannelId, u64> = BTreeMap::new();
     let mut people = BTreeSet::new();
     for entry in chunk {

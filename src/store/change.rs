@@ -3,10 +3,12 @@
 use std::{collections::BTreeSet, panic::resume_unwind, sync::Arc};
 
 use super::{
-    Announced, AvatarCopied, Claim, Claimed, Deleted, Failed, FoundDeleted, Hint, HistoryWanted,
-    LinksRefreshed, Looked, Mended, Observed, PageRead, ParkedReread, PlaceSeen, PlacesLost,
-    Published, Reread, RereadPlanned, Sealed, SessionMoved, Started, Store, StoreError, Stored,
-    Surveyed, SweepDone, ThreadsListed, Txn, UnheardReread, Verified,
+    Announced, AvatarCopied, Claim, Claimed, CopiesRenewed, CoverageDoubted, Deleted, Failed,
+    FoundDeleted, Hint, HistoryWanted, LinksRefreshed, Looked, Mended, Observed, PageRead,
+    ParkedReread, PlaceSeen, PlacesLost, Published, Rebuilt, Reread, RereadPlanned, Sealed,
+    SessionMoved, Started, Store, StoreError, Stored, Surveyed, SweepDone, ThreadsListed, Txn,
+    UnheardReread, Verified,
+    erasure::mark_erased,
     reread::index_kept,
     tables::PROBE,
     work::{retry_parked, sweep},
@@ -58,6 +60,14 @@ pub enum Change {
     Verified(Verified),
     /// Jobs and messages that were put aside are to be tried again.
     RetryParked,
+    /// Something was erased that copies of the catalogue still hold.
+    Erased,
+    /// Copies of the catalogue made before an erasure are gone.
+    CopiesRenewed(CopiesRenewed),
+    /// The published archive told what the catalogue lacks.
+    Rebuilt(Box<Rebuilt>),
+    /// What was read is to be read again.
+    CoverageDoubted(CoverageDoubted),
     /// Somebody wants to know whether anything can be written.
     Probe,
     /// A page was read again.
@@ -123,6 +133,10 @@ impl Change {
                 Ok(())
             }
             Self::RetryParked => retry_parked(txn, context),
+            Self::Erased => mark_erased(txn),
+            Self::CopiesRenewed(change) => change.apply(txn),
+            Self::Rebuilt(change) => change.apply(txn, context),
+            Self::CoverageDoubted(CoverageDoubted) => CoverageDoubted::apply(txn),
             Self::Probe => {
                 PROBE.put(txn, &(), &context.now.as_millis());
                 Ok(())
@@ -171,10 +185,7 @@ impl Commit<'_> {
     /// Makes all of it durable, and tells what there may be to do now.
     pub fn finish(self) -> Result<BTreeSet<Hint>, StoreError> {
         let (writes, hints) = self.txn.into_kept();
-        if !writes.is_empty() {
-            self.store.source().commit(&writes)?;
-            self.store.source().flush()?;
-        }
+        self.store.write(writes)?;
         Ok(hints)
     }
 
@@ -215,6 +226,8 @@ from_changes!(
     AvatarCopied,
     LinksRefreshed,
     Announced,
+    CopiesRenewed,
+    CoverageDoubted,
     Reread,
     FoundDeleted,
     RereadPlanned,
@@ -224,6 +237,12 @@ from_changes!(
     Mended,
     Verified,
 );
+
+impl From<Rebuilt> for Change {
+    fn from(change: Rebuilt) -> Self {
+        Self::Rebuilt(Box::new(change))
+    }
+}
 
 impl From<Published> for Change {
     fn from(change: Published) -> Self {

@@ -7,16 +7,17 @@
 use std::{fmt::Debug, fmt::Write, path::PathBuf};
 
 use super::{
-    Dirty, GuildRow, IndexRow, PlaceReread, PublicationRow, Reading, RereadWhole, SessionRow,
-    ShardRef, ShardsRow, StartsRow, VerificationRow,
+    ArchiveRow, CoverageRow, Dirty, ErasedRow, GuildRow, IndexRow, PlaceReread, PublicationRow,
+    Reading, Rebuilding, RereadWhole, SessionRow, ShardRef, ShardsRow, StartsRow, Tip,
+    VerificationRow, Wholeness,
     raw::RawRow,
     sample::{CHANNEL, THREAD, at, content, key, message, place, sha},
     table::{Key, Row, Table},
     tables::{
-        CONTENTS, DELAYED, DIRTY, ENTRIES, GARBAGE, GUILDS, INDEXES, JOBS, KEPT, ListeningRow,
-        PARKED, PARKED_MESSAGES, PEOPLE, PEOPLE_CHANGED, PLACES, POLICY, POSTS, PUBLICATION,
-        ParkedMessage, PersonDirty, PlaceRow, PolicyRow, RAW, READY, RENEWALS, REREAD, RereadRow,
-        SESSIONS, SHARDS, STARTS, TALLIES, TOMBSTONES, Tombstone, USES,
+        ARCHIVE, CONTENTS, COVERAGE, DELAYED, DIRTY, ENTRIES, ERASED, GARBAGE, GUILDS, INDEXES,
+        JOBS, KEPT, ListeningRow, PARKED, PARKED_MESSAGES, PEOPLE, PEOPLE_CHANGED, PLACES, POLICY,
+        POSTS, PUBLICATION, ParkedMessage, PersonDirty, PlaceRow, PolicyRow, RAW, READY, RENEWALS,
+        REREAD, RereadRow, SESSIONS, SHARDS, STARTS, TALLIES, TIP, TOMBSTONES, Tombstone, USES,
     },
     verify::{SEALS, Seal, VERIFICATION},
 };
@@ -259,6 +260,15 @@ fn the_rest_keeps_its_form() {
     check("reread_whole", &REREAD, &None, &RereadRow::Whole(whole));
     check("starts", &STARTS, &(), &StartsRow { at: vec![at(1), at(2)] });
     check("tally", &TALLIES, &3, &-7);
+    check("tip", &TIP, &(), &Tip { number: 300, chain: [7; 32] });
+    check("erased", &ERASED, &(), &ErasedRow { changes: 300 });
+    let path = "messages/coverage-a.json.gz".to_owned();
+    check("coverage", &COVERAGE, &(), &CoverageRow { path, at: at(1) });
+    let rebuilt = Rebuilding { at: at(1), kinds: vec![MediaKind::Image], max_size: Some(300) };
+    for (state, name) in [(Wholeness::Whole, "whole"), (Wholeness::Restoring, "restoring")] {
+        let row = ArchiveRow { schema: 1, state, rebuilt: Some(rebuilt.clone()) };
+        check(&format!("archive_{name}"), &ARCHIVE, &(), &row);
+    }
 }
 
 #[test]

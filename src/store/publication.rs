@@ -6,8 +6,8 @@ use super::{
     ChangedPerson, Context, Hint, Store, StoreError,
     people::person_published,
     table::Txn,
-    tables::{CONTENTS, DIRTY, ENTRIES, GARBAGE, INDEXES, POSTS, PUBLICATION, SHARDS},
-    tables::{Dirty, IndexRow, PublicationRow, ShardsRow},
+    tables::{CONTENTS, COVERAGE, DIRTY, ENTRIES, GARBAGE, INDEXES, POSTS, PUBLICATION, SHARDS},
+    tables::{CoverageRow, Dirty, IndexRow, PublicationRow, ShardsRow},
     tally::number_change,
 };
 use crate::domain::{
@@ -62,6 +62,8 @@ pub struct PublishedMonth {
 pub struct Published {
     /// The root of it.
     pub publication: PublicationRow,
+    /// The list of what was read, when it was written.
+    pub coverage: Option<CoverageRow>,
     /// The months that were written.
     pub months: Vec<PublishedMonth>,
     /// The indexes that were written.
@@ -122,6 +124,9 @@ impl Published {
             GARBAGE.delete(txn, &(*at, path.clone()));
         }
         PUBLICATION.put(txn, &(), &self.publication);
+        if let Some(coverage) = &self.coverage {
+            COVERAGE.put(txn, &(), coverage);
+        }
         self.spare_named(txn)
     }
 
@@ -129,8 +134,13 @@ impl Published {
     fn spare_named(&self, txn: &mut Txn<'_>) -> Result<(), StoreError> {
         let shards = self.months.iter().flat_map(|month| &month.shards.shards);
         let indexes = self.indexes.iter().filter_map(|(_, index)| index.path.as_ref());
-        let named: BTreeSet<&String> =
-            shards.map(|shard| &shard.path).chain(indexes).chain(&self.publication.users).collect();
+        let coverage = COVERAGE.get(txn, &())?.map(|row| row.path);
+        let named: BTreeSet<&String> = shards
+            .map(|shard| &shard.path)
+            .chain(indexes)
+            .chain(&self.publication.users)
+            .chain(&coverage)
+            .collect();
         for (key, ()) in GARBAGE.all(txn)? {
             if named.contains(&key.1) {
                 GARBAGE.delete(txn, &key);
@@ -237,6 +247,11 @@ impl Store {
     /// The last publication.
     pub fn publication(&self) -> Result<Option<PublicationRow>, StoreError> {
         PUBLICATION.get(&self.source(), &())
+    }
+
+    /// The published list of what was read.
+    pub fn published_coverage(&self) -> Result<Option<CoverageRow>, StoreError> {
+        COVERAGE.get(&self.source(), &())
     }
 
     /// Objects that may go by now.

@@ -301,6 +301,7 @@ impl World {
         let path = |month: Month, shown: &str| format!("{}/{}-{shown}", month.root, month.month);
         let mut published = Published {
             publication: PublicationRow { at: self.now.get(), ..PublicationRow::default() },
+            coverage: None,
             months: Vec::new(),
             indexes: Vec::new(),
             people: self.store.changed_people(99).unwrap(),

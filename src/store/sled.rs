@@ -248,8 +248,9 @@ fn kv_error(error: sled::Error) -> KvError {
         sled::Error::CollectionNotFound(name) => {
             KvError::Corrupt { reason: format!("no tree {name:?}") }
         }
+        // What sled says of files that are not its own, or no longer.
         sled::Error::Unsupported(reason) | sled::Error::ReportableBug(reason) => {
-            KvError::Io { reason }
+            KvError::Corrupt { reason }
         }
     }
 }

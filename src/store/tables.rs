@@ -5,6 +5,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
+    journal::Tip,
+    migrate::ArchiveRow,
     raw::RawRow,
     table::{Row, Table},
 };
@@ -53,6 +55,14 @@ pub(super) const PEOPLE_CHANGED: Table<UserId, PersonDirty> = Table::new(24, "ch
 /// Messages that could not be recorded, as they came, with what went wrong.
 pub(super) const PARKED_MESSAGES: Table<MessageId, ParkedMessage> =
     Table::new(25, "parked messages");
+/// How many commits there were, written with each.
+pub(super) const TIP: Table<(), Tip> = Table::new(38, "tip");
+/// Something was erased, and copies of the catalogue made before still hold it.
+pub(super) const ERASED: Table<(), ErasedRow> = Table::new(39, "erased");
+/// What was last published of what was read.
+pub(super) const COVERAGE: Table<(), CoverageRow> = Table::new(40, "published coverage");
+/// The catalogue as a whole.
+pub(super) const ARCHIVE: Table<(), ArchiveRow> = Table::new(41, "archive");
 /// The messages of which something is kept, by the place that holds them: what a second reading compares with.
 pub(super) const KEPT: Table<(ChannelId, MessageId), ()> = Table::new(34, "kept messages");
 /// How far the second reading of each place is; none stands for what is not of one place.
@@ -300,6 +310,22 @@ pub struct ParkedMessage {
     pub(super) raw: RawRow,
 }
 
+/// That something was erased since the catalogue was copied whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErasedRow {
+    /// The number of the last erasure, so that one made while copying is not forgotten.
+    pub changes: u64,
+}
+
+/// The published list of what was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CoverageRow {
+    /// Its name in the bucket.
+    pub path: String,
+    /// When it was published.
+    pub at: Timestamp,
+}
+
 /// Rows in their first form.
 macro_rules! first_form {
     ($($row:ty),+ $(,)?) => {$( impl Row for $row {} )+};
@@ -324,5 +350,7 @@ first_form!(
     i64,
     PolicyRow,
     ParkedMessage,
+    ErasedRow,
+    CoverageRow,
     RereadRow,
 );

@@ -25,6 +25,7 @@ mod memory;
 mod stills;
 mod kill;
 mod downtime;
+mod restore;
 mod verify;
 mod fire;
 mod hostile;

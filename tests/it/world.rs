@@ -27,6 +27,7 @@ mod schedules;
 mod links;
 mod copies;
 mod access;
+mod restore;
 mod reconcile;
 
 use std::{
@@ -40,7 +41,7 @@ use std::{
 
 use bowerbird::{
     actors::{backfill::Wanted, reconcile::Reconciling},
-    app::from_now_on,
+    app::{Copies, from_now_on},
     bucket::{Faults, MemoryBucket},
     domain::{
         id::{ChannelId, MessageId},
@@ -84,6 +85,8 @@ struct World {
     kv: Arc<MemoryKv>,
     bucket: MemoryBucket,
     private: MemoryBucket,
+    private_faults: Faults,
+    copies: Copies,
     faults: Faults,
     folder: tempfile::TempDir,
     mode: MediaMode,
@@ -128,6 +131,8 @@ impl World {
             kv: Arc::default(),
             bucket: MemoryBucket::new(),
             private: MemoryBucket::new(),
+            private_faults: Faults::default(),
+            copies: Copies::None,
             faults: Faults::default(),
             folder,
             mode: MediaMode::Copy,

@@ -68,6 +68,24 @@ impl Keeper {
         }
     }
 
+    /// Keeps it alive while some work goes on that takes longer than it lasts. Losing it ends the work.
+    pub async fn hold_during<T>(self, work: impl Future<Output = T>) -> Result<T, LeaseError> {
+        let renewing = async {
+            loop {
+                sleep(RENEW_EVERY).await;
+                match self.renew().await {
+                    Err(error @ (LeaseError::Lost | LeaseError::Held { .. })) => return error,
+                    Err(error) => warn!(%error, "the lease can't be renewed now"),
+                    Ok(()) => {}
+                }
+            }
+        };
+        tokio::select! {
+            lost = renewing => Err(lost),
+            done = work => Ok(done),
+        }
+    }
+
     /// Whether the bucket took it lately, so that nobody else can write.
     pub async fn is_held(&self) -> bool {
         let lease = self.lease.lock().await;
@@ -77,7 +95,7 @@ impl Keeper {
     }
 
     /// Makes sure that nobody else can write while we do.
-    pub(in crate::actors) async fn assure(&self) -> Result<(), LeaseError> {
+    pub async fn assure(&self) -> Result<(), LeaseError> {
         if self.is_held().await { Ok(()) } else { self.renew().await }
     }
 
@@ -100,7 +118,7 @@ impl Keeper {
     }
 
     /// Gives it back.
-    pub(super) async fn release(&self) {
+    pub async fn release(&self) {
         if let Some(held) = self.lease.lock().await.take()
             && let Err(error) = held.lease.release().await
         {

@@ -24,14 +24,14 @@ use crate::{
         time::Timestamp,
     },
     gallery::{
-        Packed,
+        Packed, coverage,
         manifest::{self, Draft, MANIFEST},
         page::{self, PageMode},
         people, shard,
     },
     store::{
-        Announced, ChangedPerson, IndexRow, Month, MonthEntry, PlaceRow, PublicationRow, Published,
-        PublishedMonth, ShardsRow, Store, StoreError,
+        Announced, ChangedPerson, CoverageRow, IndexRow, Month, MonthEntry, PlaceRow,
+        PublicationRow, Published, PublishedMonth, ShardsRow, Store, StoreError,
     },
 };
 
@@ -46,6 +46,19 @@ const MONTHS_AT_ONCE: usize = 64;
 
 /// How many people's changes one publication settles.
 const PEOPLE_AT_ONCE: usize = 10_000;
+
+/// How often the list of what was read is renewed when nothing else is published: it grows with every message that is
+/// posted, and whoever rebuilds a catalogue from it reads what came after again.
+const COVERAGE_EVERY: Duration = Duration::from_hours(1);
+
+/// Why something is published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Occasion {
+    /// Something changed, or it is time to look.
+    Round,
+    /// The process ends: what was read is written down to the message.
+    End,
+}
 
 /// What the page is to look like.
 #[derive(Clone, Debug)]
@@ -89,6 +102,10 @@ struct Issue {
     places: Vec<PlaceRow>,
     guilds: Vec<(crate::domain::id::GuildId, crate::store::GuildRow)>,
     people_count: usize,
+    coverage: Option<Packed>,
+    last_coverage: Option<CoverageRow>,
+    /// Whether the list of what was read is worth a publication by itself.
+    coverage_presses: bool,
 }
 
 impl Editor {
@@ -119,16 +136,21 @@ impl Editor {
     pub(super) async fn publish(
         &self,
         hopeless: &Arc<HashSet<UserId>>,
+        occasion: Occasion,
     ) -> Result<(), PublishError> {
         loop {
-            let more = self.publish_some(hopeless).await?;
+            let more = self.publish_some(hopeless, occasion).await?;
             if !more {
                 return self.sweep().await;
             }
         }
     }
 
-    async fn publish_some(&self, hopeless: &Arc<HashSet<UserId>>) -> Result<bool, PublishError> {
+    async fn publish_some(
+        &self,
+        hopeless: &Arc<HashSet<UserId>>,
+        occasion: Occasion,
+    ) -> Result<bool, PublishError> {
         let hopeless = Arc::clone(hopeless);
         let (store, policy, selection) = (
             self.parts.store.clone(),
@@ -137,7 +159,7 @@ impl Editor {
         );
         let now = self.parts.clock.now();
         let prepared = tokio::task::spawn_blocking(move || {
-            prepare(&store, &policy, &selection, &hopeless, now)
+            prepare(&store, &policy, &selection, &hopeless, occasion, now)
         })
         .await;
         let issue = prepared.expect("preparing a publication does not panic")?;
@@ -153,6 +175,11 @@ impl Editor {
         let shards = issue.months.iter().flat_map(|(_, packed)| packed);
         let indexes = issue.indexes.iter().filter_map(|(_, _, packed)| packed.as_ref());
         let new: Vec<&Packed> = shards.chain(indexes).chain(&issue.people).collect();
+        self.put_announced(&new).await
+    }
+
+    /// Puts what nothing names yet, having written down that it may be garbage.
+    async fn put_announced(&self, new: &[&Packed]) -> Result<(), PublishError> {
         if new.is_empty() {
             return Ok(());
         }
@@ -203,10 +230,19 @@ impl Editor {
             page: Some(page_hash),
             ..issue.last.clone()
         };
-        if issue.last.content != Some(content) {
+        let old = issue.last_coverage.as_ref();
+        let other = issue.last.content != Some(content);
+        let coverage = issue.coverage.as_ref().filter(|_| other || issue.coverage_presses);
+        let mut garbage = issue.garbage.clone();
+        if other || coverage.is_some() {
             publication.generation += 1;
             publication.at = now;
-            let bytes = draft.finish(publication.generation, now);
+            if let Some(packed) = coverage {
+                self.put_announced(&[packed]).await?;
+                garbage.extend(old.map(|old| old.path.clone()));
+            }
+            let coverage = coverage.map(|packed| &packed.path).or(old.map(|old| &old.path));
+            let bytes = draft.finish(publication.generation, now, coverage.map(String::as_str));
             publication.object_generation =
                 Some(self.replace_manifest(&issue.last, bytes.into()).await?);
             let Issue { months, indexes, .. } = &issue;
@@ -217,12 +253,14 @@ impl Editor {
                 "published"
             );
         }
-        let garbage = issue.garbage.into_iter().map(|path| (now.after(GRACE), path)).collect();
+        let garbage = garbage.into_iter().map(|path| (now.after(GRACE), path)).collect();
+        let coverage = coverage.map(|packed| CoverageRow { path: packed.path.clone(), at: now });
         let unchanged =
             publication == issue.last && issue.months.is_empty() && issue.settled.is_empty();
         if !unchanged {
             let published = Published {
                 publication,
+                coverage,
                 months: issue.months.into_iter().map(|(month, _)| month).collect(),
                 indexes: issue
                     .indexes
@@ -318,6 +356,7 @@ impl Editor {
         let publication = last.expect("reading the store does not panic")?.unwrap_or_default();
         let published = Published {
             publication,
+            coverage: None,
             months: Vec::new(),
             indexes: Vec::new(),
             people: Vec::new(),
@@ -339,6 +378,7 @@ fn named(store: &Store) -> Result<HashSet<String>, StoreError> {
         }
     }
     named.extend(store.publication()?.and_then(|publication| publication.users));
+    named.extend(store.published_coverage()?.map(|coverage| coverage.path));
     let people = store.people()?.into_iter();
     named.extend(people.filter_map(|(_, person)| person.copied).map(|copied| copied.object));
     Ok(named)
@@ -350,6 +390,7 @@ fn prepare(
     policy: &Policy,
     selection: &PlaceSelection,
     hopeless: &HashSet<UserId>,
+    occasion: Occasion,
     now: Timestamp,
 ) -> Result<Issue, StoreError> {
     let all_places = store.places()?;
@@ -361,6 +402,14 @@ fn prepare(
         Mention::User(_) | Mention::Role(_) => None,
     };
     let last = store.publication()?.unwrap_or_default();
+    let last_coverage = store.published_coverage()?;
+    // After the places and before the entries: so whatever was read of the places is on the page or named here.
+    let changed = store.changed_months()?;
+    let coverage_presses = occasion == Occasion::End
+        || last_coverage.as_ref().is_none_or(|last| now.since(last.at) >= COVERAGE_EVERY);
+    let lists = coverage_presses || !changed.is_empty();
+    let unpublished =
+        (lists && changed.len() < MONTHS_AT_ONCE).then(|| store.unpublished()).transpose()?;
     let mut garbage = Vec::new();
     let mut months = Vec::new();
     let mut roots = BTreeSet::new();
@@ -411,7 +460,16 @@ fn prepare(
     if changed {
         garbage.extend(last.users.clone());
     }
-    let places = all_places.into_iter().filter(|row| shown.contains(&row.place.id)).collect();
+    let places: Vec<_> =
+        all_places.into_iter().filter(|row| shown.contains(&row.place.id)).collect();
+    let guilds = shown_guilds(store, selection)?;
+    let coverage = unpublished.filter(|_| months.len() < MONTHS_AT_ONCE).map(|unpublished| {
+        let (selection, unpublished) = (&policy.selection, &unpublished);
+        let (guilds, places) = (&guilds, &places);
+        coverage::coverage(&coverage::Parts { selection, guilds, places, unpublished })
+    });
+    let coverage =
+        coverage.filter(|new| last_coverage.as_ref().is_none_or(|last| last.path != new.path));
     Ok(Issue {
         months,
         indexes,
@@ -421,8 +479,11 @@ fn prepare(
         last,
         garbage,
         places,
-        guilds: shown_guilds(store, selection)?,
+        guilds,
         people_count: everybody.len(),
+        coverage,
+        last_coverage,
+        coverage_presses,
     })
 }
 

@@ -248,6 +248,7 @@ fn small(store: &Store) -> Result<BTreeSet<String>, StoreError> {
         }
     }
     objects.extend(store.publication()?.and_then(|last| last.users));
+    objects.extend(store.published_coverage()?.map(|coverage| coverage.path));
     let people = store.people()?.into_iter();
     objects.extend(people.filter_map(|(_, person)| person.copied).map(|copied| copied.object));
     Ok(objects)

@@ -7,8 +7,10 @@ use tokio::net::TcpListener;
 
 use super::{Finding, deadline::within};
 use crate::{
+    actors::mirror::layout::Root,
     app::{control, open},
-    config::LocalConfig,
+    config::{BucketChoice, LocalConfig, PrivateChoice},
+    store::SCHEMA,
 };
 
 /// Less than this, and the store itself soon can't grow; sled wants room to rewrite its segments.
@@ -40,6 +42,7 @@ pub(super) async fn check(local: &LocalConfig) -> Vec<Finding> {
     };
     findings.push(service);
     findings.push(store(state));
+    findings.push(copies(local).await);
     findings.extend(address(local).await);
     findings
 }
@@ -105,10 +108,46 @@ fn store(state: &Path) -> Finding {
                 Finding::note("store", "another bowerbird works on this STATE_DIR (a fetch?)")
             } else {
                 Finding::bad("store", format!("{error:#}")).mend(
-                    "restore STATE_DIR from a backup; or set it aside, and history is read again",
+                    "start the service, or run `bowerbird restore --replace`: it sets the store aside and restores \
+                     another from the bucket",
                 )
             }
         }
+    }
+}
+
+/// What a lost disk would cost.
+async fn copies(local: &LocalConfig) -> Finding {
+    if let PrivateChoice::WithState(_) = &local.private {
+        return Finding::note(
+            "copies",
+            "the state is not copied elsewhere: from a lost STATE_DIR entries, files and what was read come back, but \
+             not raw messages, what was deleted and hidden, and what must not be archived",
+        )
+        .mend("set STATE_BUCKET_NAME, or STATE_BUCKET_DIR on another disk");
+    }
+    let bucket = local.private.bucket();
+    if let BucketChoice::Folder { path } = &bucket
+        && !path.exists()
+    {
+        // A folder that is not there yet is not made to be looked at.
+        return Finding::note("copies", format!("nothing is in {} yet", path.display()));
+    }
+    let looked = within("copies", async {
+        let private = open::private(&local.private).await?;
+        Ok::<_, anyhow::Error>(Root::read(private.as_ref(), SCHEMA).await?)
+    });
+    match looked.await {
+        Ok(Ok(Some(root))) => Finding::good(
+            "copies",
+            format!("the state is copied to {bucket}; the whole last at {}", root.at),
+        ),
+        Ok(Ok(None)) => {
+            Finding::note("copies", format!("the state was not copied to {bucket} yet"))
+        }
+        Ok(Err(error)) => Finding::bad("copies", format!("{error:#}"))
+            .mend("let the service read and write the bucket for its state"),
+        Err(late) => late,
     }
 }
 

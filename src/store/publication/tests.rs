@@ -22,6 +22,7 @@ fn linked() -> World {
 fn nothing() -> Published {
     Published {
         publication: PublicationRow::default(),
+        coverage: None,
         months: Vec::new(),
         indexes: Vec::new(),
         people: Vec::new(),

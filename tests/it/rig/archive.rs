@@ -188,6 +188,7 @@ impl Archive {
         let names = bucket.names();
         let mut named: BTreeSet<String> =
             self.indexes.keys().chain(self.shards.keys()).cloned().collect();
+        named.extend(self.manifest["coverage"].as_str().map(str::to_owned));
         if let Some((path, users)) = &self.users {
             named.insert(path.clone());
             let people = users["users"].as_object().unwrap().values();

@@ -21,6 +21,8 @@ pub(super) struct Archive {
     pub(super) entries: BTreeMap<String, Value>,
     /// People by their id.
     pub(super) people: BTreeMap<String, Value>,
+    /// What was read, as it is published.
+    pub(super) coverage: Value,
     /// Every object that the manifest leads to.
     pub(super) named: BTreeSet<String>,
 }
@@ -70,6 +72,10 @@ fn read(objects: &BTreeMap<ObjectKey, Bytes>) -> Result<Archive, String> {
             archive.named.extend(user["avatar"].as_str().map(str::to_owned));
             archive.people.insert(id.clone(), user.clone());
         }
+    }
+    if let Some(coverage) = manifest["coverage"].as_str() {
+        archive.named.insert(coverage.to_owned());
+        archive.coverage = unpack(coverage, find(coverage)?)?;
     }
     let mut total = 0;
     for channel in manifest["channels"].as_array().ok_or("no channels in the manifest")? {

@@ -8,7 +8,10 @@ use bowerbird::{
         alarm::{Alarm, Fatal},
         publisher::{Keeper, LEASE_LASTS, Page},
     },
-    app::{Orders, Ports, Service, open},
+    app::{
+        Copies, Orders, Ports, Service, open,
+        restore::{self, Sources},
+    },
     bucket::{Bucket, Faults, FlakyBucket, Holder, Lease, LeaseError, RetryBucket, RetryPolicy},
     cdn::Cdn,
     clock::Clock,
@@ -60,6 +63,7 @@ pub(super) struct Life {
     runtime: Runtime,
     pub(super) fate: Fate,
     pub(super) flaky: FlakyBucket,
+    pub(super) private: FlakyBucket,
     pub(super) discord: FakeDiscord,
     /// Discord's time. That of the process may be wrong.
     pub(super) clock: Clock,
@@ -80,6 +84,9 @@ impl Life {
         // Another life, other dice.
         let seed = world.seed.rotate_left(32) ^ world.lives;
         let flaky = FlakyBucket::new(Arc::new(mortal), world.faults, seed);
+        let memory: Arc<dyn Bucket> = Arc::new(world.private.clone());
+        let mortal = MortalBucket { inner: memory, of: "private", fate: fate.clone() };
+        let private = FlakyBucket::new(Arc::new(mortal), world.private_faults, !seed);
         let discord = FakeDiscord {
             truth: world.truth.clone(),
             fate: fate.clone(),
@@ -92,8 +99,9 @@ impl Life {
         let local = LocalSet::new();
         let baton = DropBaton(baton);
         let born = world.truth.now();
+        let service = None;
         let mut life =
-            Self { born, service: None, local, baton, runtime, fate, flaky, discord, clock };
+            Self { born, service, local, baton, runtime, fate, flaky, private, discord, clock };
         let opening = open_ports(world, &life, wall);
         let ports = life.run(async {
             tokio::select! {
@@ -200,10 +208,10 @@ async fn open_ports(world: &World, life: &Life, clock: Clock) -> Ports {
     let mut cdn: Arc<dyn Cdn> = Arc::new(cdn);
     let disk = MortalDisk::new(Arc::clone(&world.kv), fate.clone(), dice.clone(), weather.clone());
     let mut kv: Arc<dyn Kv> = Arc::new(disk);
-    let hidden: Arc<dyn Bucket> = Arc::new(world.private.clone());
-    let private = Arc::new(MortalBucket { inner: hidden, of: "private", fate: fate.clone() });
     let looker = FakeThumbnailer { truth, fate, dice, weather };
     let mut thumbnailer: Arc<dyn Thumbnailer> = Arc::new(looker);
+    // What is done before there are actors, nobody would revive.
+    let opening = Store::new(Arc::clone(&kv));
     if let Some(fuse) = &world.fuse {
         let fuse = || Fuse::clone(fuse);
         bucket = Arc::new(Panicking::new(bucket, fuse()));
@@ -215,7 +223,16 @@ async fn open_ports(world: &World, life: &Life, clock: Clock) -> Ports {
         kv = Arc::new(Panicking::new(kv, fuse()));
     }
     let store = Store::new(kv);
+    let private: Arc<dyn Bucket> = Arc::new(life.private.clone());
     let lease = lease(&bucket, clock, "this state folder").await;
+    let copy = (world.copies == Copies::Kept).then(|| Arc::clone(&private));
+    let sources = Sources { bucket: Arc::clone(&bucket), copy };
+    let policy = Arc::new(policy(world));
+    // A store that dies on the way is one that a process dies with.
+    while let Err(error) = restore::ensure(&opening, &sources, &policy, clock).await {
+        tracing::debug!(%error, "not restored");
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    }
     let spool = Spool::open(world.folder.path().join("spool"), SPOOL).await.unwrap();
     open::sweep(&spool, &store).await.unwrap();
     let gateway = Some(gateway);
@@ -251,18 +268,23 @@ pub(super) async fn lease(
     }
 }
 
+fn policy(world: &World) -> Policy {
+    Policy {
+        selection: world.selection.clone(),
+        mode: world.mode,
+        publish_every: Duration::from_mins(1),
+        removal: RemovalPolicy::default(),
+    }
+}
+
 fn orders(world: &World) -> Orders {
     let mode = match world.mode {
         MediaMode::Copy => PageMode::Copy,
         MediaMode::Link => PageMode::Link(Vec::new()),
     };
     Orders {
-        policy: Policy {
-            selection: world.selection.clone(),
-            mode: world.mode,
-            publish_every: Duration::from_mins(1),
-            removal: RemovalPolicy::default(),
-        },
+        policy: policy(world),
+        copies: world.copies,
         selection: PlaceSelection { guilds: [GUILD].into(), ..PlaceSelection::default() },
         wanted: world.wanted,
         reconciling: world.reconciling,

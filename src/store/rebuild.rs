@@ -1,0 +1,209 @@
+//! Rows made from what was published, for a catalogue that was lost with its disk, or is older than the archive.
+//!
+//! Only `app` applies these, before anybody else writes. What the catalogue knows already is never replaced by what
+//! the page tells, but for what the page alone can know: that bytes are in the bucket.
+
+use super::{
+    ArchiveRow, Context, GuildRow, IndexRow, PlaceRow, PublicationRow, ShardsRow, StoreError,
+    Stored, Tally,
+    publication::mark_changed,
+    table::Txn,
+    tables::{
+        ARCHIVE, CONTENTS, COVERAGE, CoverageRow, ENTRIES, GUILDS, INDEXES, PEOPLE, PLACES, POSTS,
+        PUBLICATION, SHARDS, TOMBSTONES, USES,
+    },
+    tally::count,
+    work::{Sight, count_still, rank_of, schedule},
+};
+use crate::domain::{
+    coverage::Coverage,
+    entry::{Content, Entry, EntryKey, EntryState, Person, Post, Sha256},
+    id::{ChannelId, GuildId, MessageId, UserId},
+    job::Lane,
+    time::Month,
+};
+
+/// What the published archive tells.
+#[derive(Clone, Debug)]
+pub enum Rebuilt {
+    /// Servers and places with what was read of them.
+    Places {
+        /// Servers.
+        guilds: Vec<(GuildId, GuildRow)>,
+        /// Places.
+        places: Vec<PlaceRow>,
+    },
+    /// People.
+    People(Vec<(UserId, Person)>),
+    /// Entries of a channel.
+    Entries(Vec<RebuiltEntry>),
+    /// A channel as it is published.
+    Channel {
+        /// Which.
+        root: ChannelId,
+        /// What leads to its months.
+        index: IndexRow,
+        /// Its months.
+        months: Vec<(Month, ShardsRow)>,
+    },
+    /// The whole as it is published.
+    Publication {
+        /// The root of it.
+        publication: PublicationRow,
+        /// The list of what was read.
+        coverage: Option<CoverageRow>,
+    },
+}
+
+/// An entry of the page.
+#[derive(Clone, Debug)]
+pub struct RebuiltEntry {
+    /// Which.
+    pub key: EntryKey,
+    /// Its message, with this file alone.
+    pub post: Post,
+    /// The file. Its state is settled here.
+    pub entry: Entry,
+    /// Its bytes, where they are in the bucket.
+    pub content: Option<(Sha256, Content)>,
+}
+
+impl Rebuilt {
+    pub(super) fn apply(&self, txn: &mut Txn<'_>, context: &Context) -> Result<(), StoreError> {
+        match self {
+            Self::Places { guilds, places } => {
+                for (id, row) in guilds {
+                    if !GUILDS.contains(txn, id)? {
+                        GUILDS.put(txn, id, row);
+                    }
+                }
+                for row in places {
+                    if !PLACES.contains(txn, &row.place.id)? {
+                        let read = i64::try_from(row.messages_read).unwrap_or(i64::MAX);
+                        count(txn, Tally::MessagesRead, read)?;
+                        PLACES.put(txn, &row.place.id, row);
+                    }
+                }
+                Ok(())
+            }
+            Self::People(people) => {
+                for (id, person) in people {
+                    if !PEOPLE.contains(txn, id)? {
+                        PEOPLE.put(txn, id, person);
+                    }
+                }
+                Ok(())
+            }
+            Self::Entries(entries) => {
+                entries.iter().try_for_each(|entry| rebuild(txn, context, entry))
+            }
+            Self::Channel { root, index, months } => publish(txn, context, *root, index, months),
+            Self::Publication { publication, coverage } => {
+                PUBLICATION.put(txn, &(), publication);
+                if let Some(coverage) = coverage {
+                    COVERAGE.put(txn, &(), coverage);
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+fn rebuild(txn: &mut Txn<'_>, context: &Context, found: &RebuiltEntry) -> Result<(), StoreError> {
+    let RebuiltEntry { key, post, entry, content } = found;
+    // Whatever comes of it, the month is looked at again: what the page should not show leaves it.
+    mark_changed(txn, key.root, key.message, context.publish_by())?;
+    if TOMBSTONES.contains(txn, &key.message)? {
+        return Ok(());
+    }
+    match ENTRIES.get(txn, key)? {
+        Some(known) => {
+            let arrived =
+                known.hidden_at.is_none() && !matches!(known.state, EntryState::Stored(_));
+            if let (true, Some((sha256, content))) = (arrived, content) {
+                let (key, sha256, content) = (*key, *sha256, content.clone());
+                return Stored { key, sha256, content, stamp: None }.apply(txn, context);
+            }
+            Ok(())
+        }
+        None => add(txn, context, *key, post, entry.clone(), content.as_ref()),
+    }
+}
+
+fn add(
+    txn: &mut Txn<'_>,
+    context: &Context,
+    key: EntryKey,
+    post: &Post,
+    mut entry: Entry,
+    content: Option<&(Sha256, Content)>,
+) -> Result<(), StoreError> {
+    let mut whole = POSTS.get(txn, &key.message)?.unwrap_or_else(|| post.clone());
+    if !whole.items.contains(&key.item) {
+        whole.items.push(key.item);
+        whole.items.sort_unstable();
+    }
+    POSTS.put(txn, &key.message, &whole);
+    count(txn, Tally::Entries, 1)?;
+    if let Some((sha256, content)) = content {
+        if !CONTENTS.contains(txn, sha256)? {
+            CONTENTS.put(txn, sha256, content);
+            count_still(txn, None, content.look.as_ref())?;
+        }
+        USES.put(txn, &(*sha256, key), &());
+        count(txn, Tally::Stored, 1)?;
+        count(txn, Tally::StoredBytes, i64::try_from(content.size).unwrap_or(i64::MAX))?;
+        entry.state = EntryState::Stored(*sha256);
+    }
+    if matches!(entry.state, EntryState::Gone { .. }) {
+        count(txn, Tally::Gone, 1)?;
+    }
+    count_still(txn, None, entry.look.as_ref())?;
+    let rank = rank_of(key, &entry, Lane::History);
+    schedule(txn, context, key, &mut entry, rank, Sight::New)?;
+    ENTRIES.put(txn, &key, &entry);
+    Ok(())
+}
+
+/// Takes over what is published of a channel. A month that only the catalogue calls published is not, so it is
+/// published again.
+fn publish(
+    txn: &mut Txn<'_>,
+    context: &Context,
+    root: ChannelId,
+    index: &IndexRow,
+    months: &[(Month, ShardsRow)],
+) -> Result<(), StoreError> {
+    for (key, _) in SHARDS.below(txn, &root, usize::MAX)? {
+        if !months.iter().any(|(month, _)| month.number() == key.1) {
+            SHARDS.delete(txn, &key);
+            if let Some(month) = Month::from_number(key.1) {
+                let first = MessageId::at(month.start());
+                mark_changed(txn, root, first, context.publish_by())?;
+            }
+        }
+    }
+    for (month, shards) in months {
+        SHARDS.put(txn, &(root, month.number()), shards);
+    }
+    INDEXES.put(txn, &root, index);
+    Ok(())
+}
+
+/// What was read is to be read again, since the catalogue does not hold what was found then.
+#[derive(Clone, Copy, Debug)]
+pub struct CoverageDoubted;
+
+impl CoverageDoubted {
+    pub(super) fn apply(txn: &mut Txn<'_>) -> Result<(), StoreError> {
+        for (id, mut row) in PLACES.all(txn)? {
+            row.coverage = Coverage::default();
+            row.public_threads_until = None;
+            PLACES.put(txn, &id, &row);
+        }
+        if let Some(row) = ARCHIVE.get(txn, &())? {
+            ARCHIVE.put(txn, &(), &ArchiveRow { rebuilt: None, ..row });
+        }
+        Ok(())
+    }
+}
