@@ -6,10 +6,10 @@
 //!                       ▼       ├──────────────────▶ Persistence ─▶ store
 //!  Discord REST ◀──▶ Backfill ──┘ Record(PageRead, …)    ▲  │ Wake
 //!                                                        │  ▼
-//!                     Record(Stored · Looked · LinksRefreshed · Published · Failed), Claim
-//!                        ┌────────────┬──────────────────┴──────┬──────────────┐
-//!                     Download     Thumbnail                 Refresh       Publisher
-//!                   CDN→spool→bucket  ffmpeg→bucket         signed links   shards→manifest→bucket
+//!                     Record(Stored · Looked · Moved · LinksRefreshed · Published · Failed), Claim
+//!                        ┌────────────┬─────────────┬────┴──────┬──────────────┐
+//!                     Download     Thumbnail       Mover      Refresh       Publisher
+//!                   CDN→spool→bucket  ffmpeg→bucket  bucket↔bucket  signed links   shards→manifest→bucket
 //! ```
 //!
 //! Everybody awaits Persistence; Persistence awaits nobody and wakes with `try_send`; Gateway's own loop awaits
@@ -23,8 +23,10 @@ pub mod persistence;
 pub mod gateway;
 pub mod backfill;
 pub mod worker;
+pub mod hands;
 pub mod download;
 pub mod thumbnail;
+pub mod mover;
 pub mod refresh;
 pub mod publisher;
 

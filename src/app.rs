@@ -24,6 +24,8 @@ use crate::{
         backfill::{self, Backfill, Progress, Wanted},
         download::Copier,
         gateway::{self, Gateway, Health},
+        hands::Hands,
+        mover::{self, Mover},
         persistence::{self, Ledger, Persistence},
         publisher::{self, Keeper, Page, Publisher},
         refresh::{self, Refresh},
@@ -136,6 +138,7 @@ pub struct Service {
     refresh: Addr<Refresh>,
     download: Addr<Worker<Copier>>,
     thumbnail: Addr<Worker<Looker>>,
+    mover: Addr<Worker<Mover>>,
     publisher: Addr<Publisher>,
     persistence: Addr<Persistence>,
 }
@@ -161,6 +164,7 @@ impl Service {
         let supervisor = Supervisor::new(alarm.clone());
         let (persistence, persistence_seat) = supervisor.seat("persistence", persistence::MAILBOX);
         let (publisher, publisher_seat) = supervisor.seat("publisher", publisher::MAILBOX);
+        let (mover, mover_seat) = supervisor.seat("mover", worker::MAILBOX);
         let (thumbnail, thumbnail_seat) = supervisor.seat("thumbnail", worker::MAILBOX);
         let (download, download_seat) = supervisor.seat("download", worker::MAILBOX);
         let (refresh, refresh_seat) = supervisor.seat("refresh", refresh::MAILBOX);
@@ -190,16 +194,30 @@ impl Service {
                 (Hint::Refresh, refresh.clone().recipient()),
                 (Hint::Publish, publisher.clone().recipient()),
                 (Hint::Survey, backfill.clone().recipient()),
+                (Hint::Move, mover.clone().recipient()),
             ]),
             commits: commits.clone(),
         }));
         publisher_seat.start(Publisher::new(common.publisher(&ports, orders)));
+        let hands = Hands::default();
+        mover_seat.start(Worker::new(common.worker(
+            Mover {
+                public: Arc::clone(&ports.bucket),
+                private: Arc::clone(&ports.private),
+                spool: ports.spool.clone(),
+                store: common.store.clone(),
+                hands: hands.clone(),
+            },
+            mover::AT_ONCE,
+        )));
         thumbnail_seat.start(Worker::new(common.worker(
             Looker {
                 thumbnailer: Arc::clone(&ports.thumbnailer),
                 bucket: Arc::clone(&ports.bucket),
                 spool: ports.spool.clone(),
                 eyes: Eyes::default(),
+                store: common.store.clone(),
+                hands: hands.clone(),
             },
             orders.thumbnails,
         )));
@@ -209,6 +227,7 @@ impl Service {
                 bucket: Arc::clone(&ports.bucket),
                 spool: ports.spool.clone(),
                 store: common.store.clone(),
+                hands,
             },
             orders.downloads,
         )));
@@ -238,6 +257,7 @@ impl Service {
             refresh,
             download,
             thumbnail,
+            mover,
             publisher,
             persistence,
             alarm: common.alarm,
@@ -265,6 +285,7 @@ impl Service {
         drained("refresh", self.refresh.send(Drain).await);
         drained("download", self.download.send(Drain).await);
         drained("thumbnail", self.thumbnail.send(Drain).await);
+        drained("mover", self.mover.send(Drain).await);
         drained("publisher", self.publisher.send(Drain).await);
         drained("persistence", self.persistence.send(Drain).await);
     }

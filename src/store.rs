@@ -18,6 +18,7 @@ mod crawl;
 mod work;
 mod links;
 mod publication;
+mod removal;
 mod change;
 #[cfg(test)]
 mod sample;
@@ -32,19 +33,20 @@ pub use self::{
     change::{Change, Commit, Context},
     crawl::{
         HistoryWanted, PageRead, PlaceSeen, PlacesLost, SessionMoved, Started, Surveyed,
-        ThreadsListed,
+        ThreadsListed, Word,
     },
     kv::{Kv, KvError, Rows, Writes},
     links::{LinkDue, LinksRefreshed},
     memory::MemoryKv,
     people::{AvatarCopied, ChangedPerson},
-    publication::{Announced, Month, MonthEntry, Published, PublishedMonth},
+    publication::{Announced, Month, MonthEntry, Published, PublishedMonth, PublishedTo},
     record::{Deleted, Observed},
+    removal::{Moved, PlacesShown, Tended},
     sled::SledKv,
     table::Txn,
     tables::{
-        Dirty, GuildRow, IndexRow, ParkedMessage, PlaceRow, PublicationRow, SessionRow, ShardRef,
-        ShardsRow, StartsRow,
+        Dirty, GuildRow, Held, IndexRow, ParkedMessage, PlaceRow, PublicationRow, SessionRow,
+        ShardRef, ShardsRow, StartsRow,
     },
     tally::{Tallies, Tally},
     work::{Claim, Claimed, Failed, Looked, ParkedJob, Stored, SweepDone, Task},
@@ -63,6 +65,10 @@ pub enum Hint {
     Publish,
     /// Places of which nothing is known yet.
     Survey,
+    /// Bytes to be brought to another bucket.
+    Move,
+    /// Something to be done between other changes.
+    Tend,
 }
 
 /// Reads the catalogue. Calls block for as long as a disk does, so they belong on a blocking thread.

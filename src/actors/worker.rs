@@ -1,4 +1,4 @@
-//! The shape that Download and Thumbnail share: claim from the store, work, report, park.
+//! The shape that Download, Thumbnail and Mover share: claim from the store, work, report, park.
 //!
 //! An attempt is counted before it starts, and a claim is a guard that gives the job back when it is dropped. So a
 //! crash loses one attempt, and a job that kills its worker again and again is put aside by the count.
@@ -22,7 +22,7 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use super::{Drain, Wake, persistence::Ledger};
+use super::{Drain, Wake, hands::Hold, persistence::Ledger};
 use crate::{
     clock::Clock,
     domain::job::{Failure, Queue, Subject},
@@ -41,8 +41,9 @@ pub trait Work: Send + Sync + Debug + 'static {
     /// The line of work.
     const QUEUE: Queue;
 
-    /// Does the job. What comes of it is written down by the worker.
-    async fn perform(&self, job: &Claimed) -> Result<Change, Failure>;
+    /// Does the job. What comes of it is written down by the worker, and until that is durable the bytes stay in hand
+    /// that are put into `hold`.
+    async fn perform(&self, job: &Claimed, hold: &mut Option<Hold>) -> Result<Change, Failure>;
 
     /// Told when what came of a job is durable.
     async fn settled(&self, _: &Change) {}
@@ -185,7 +186,8 @@ async fn run<W: Work>(shop: Shop<W>) {
 }
 
 async fn do_job<W: Work>(shop: Shop<W>, job: Claimed, guard: Guard) {
-    let change = match shop.work.perform(&job).await {
+    let mut hold = None;
+    let change = match shop.work.perform(&job, &mut hold).await {
         Ok(change) => change,
         Err(failure) => {
             log_failure(W::QUEUE, &job, &failure);
@@ -194,7 +196,7 @@ async fn do_job<W: Work>(shop: Shop<W>, job: Claimed, guard: Guard) {
     };
     shop.ledger.record([change.clone()]).await;
     shop.work.settled(&change).await;
-    drop(guard);
+    drop((hold, guard));
 }
 
 fn log_failure(queue: Queue, job: &Claimed, failure: &Failure) {

@@ -73,6 +73,8 @@ pub struct Record {
     nsfw: bool,
     #[serde(rename = "Edited_at")]
     edited: Option<Timestamp>,
+    #[serde(rename = "Deleted_at", skip_serializing_if = "Option::is_none")]
+    deleted: Option<Timestamp>,
     #[serde(rename = "Gone")]
     gone: Option<String>,
 }
@@ -80,7 +82,7 @@ pub struct Record {
 impl Record {
     /// The record of an entry. `name` names channels and roles that its text mentions.
     pub fn new(source: &MonthEntry, name: impl Fn(Mention) -> Option<String>) -> Self {
-        let MonthEntry { key, post, entry, content } = source;
+        let MonthEntry { key, post, entry, content, removed, .. } = source;
         let Entry { attachment, .. } = entry;
         let look = look_of(entry, content.as_ref());
         let full_name = attachment.name();
@@ -125,6 +127,7 @@ impl Record {
             spoiler: attachment.spoiler,
             nsfw: entry.nsfw,
             edited: post.edited,
+            deleted: *removed,
             gone,
         }
     }

@@ -4,8 +4,10 @@ use std::{collections::BTreeSet, panic::resume_unwind, sync::Arc};
 
 use super::{
     Announced, AvatarCopied, Claim, Claimed, Deleted, Failed, Hint, HistoryWanted, LinksRefreshed,
-    Looked, Observed, PageRead, PlaceSeen, PlacesLost, Published, SessionMoved, Started, Store,
-    StoreError, Stored, Surveyed, SweepDone, ThreadsListed, Txn,
+    Looked, Moved, Observed, PageRead, PlaceSeen, PlacesLost, PlacesShown, Published, PublishedTo,
+    SessionMoved, Started, Store, StoreError, Stored, Surveyed, SweepDone, Tended, ThreadsListed,
+    Txn,
+    removal::{allow_erasing, keep_deleted, tend},
     work::{retry_parked, sweep},
 };
 use crate::domain::{selection::Policy, time::Timestamp};
@@ -49,6 +51,16 @@ pub enum Change {
     Published(Box<Published>),
     /// Jobs that were put aside are to be tried again.
     RetryParked,
+    /// Other places are shown than before.
+    PlacesShown(PlacesShown),
+    /// Bytes were moved.
+    Moved(Moved),
+    /// Everything up to some change is published.
+    PublishedTo(PublishedTo),
+    /// Deletions that were held back may be erased.
+    AllowErasing,
+    /// What was held back is to stay.
+    KeepDeleted,
 }
 
 /// What a change may need besides itself.
@@ -94,6 +106,11 @@ impl Change {
             }
             Self::Published(change) => change.apply(txn, context),
             Self::RetryParked => retry_parked(txn, context),
+            Self::PlacesShown(change) => change.apply(txn, context),
+            Self::Moved(change) => change.apply(txn, context),
+            Self::PublishedTo(change) => change.apply(txn),
+            Self::AllowErasing => allow_erasing(txn),
+            Self::KeepDeleted => keep_deleted(txn, context),
         }
     }
 }
@@ -127,6 +144,11 @@ impl Commit<'_> {
     /// Goes through some more entries, when other files are wanted than before.
     pub fn sweep(&mut self) -> Result<SweepDone, StoreError> {
         self.attempt(sweep)
+    }
+
+    /// Does a step of what is done between other changes.
+    pub fn tend(&mut self) -> Result<Tended, StoreError> {
+        self.attempt(tend)
     }
 
     /// Makes all of it durable, and tells what there may be to do now.
@@ -176,6 +198,9 @@ from_changes!(
     AvatarCopied,
     LinksRefreshed,
     Announced,
+    PlacesShown,
+    Moved,
+    PublishedTo,
 );
 
 impl From<Published> for Change {

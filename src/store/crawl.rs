@@ -3,6 +3,7 @@
 use super::{
     Context, Store, StoreError, Tally,
     record::{observe, set_aside},
+    removal::{find, lose_place},
     table::Txn,
     tables::{GUILDS, PLACES, SESSIONS, STARTS},
     tables::{GuildRow, PlaceRow, SessionRow, StartsRow},
@@ -42,6 +43,18 @@ pub struct PlaceSeen {
 pub struct PlacesLost {
     /// Which.
     pub places: Vec<ChannelId>,
+    /// How we know.
+    pub word: Word,
+}
+
+/// How a place is known to be gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// Discord told that it was deleted.
+    Told,
+    /// It was asked for in vain, which who is no longer in the server is told too. So nothing more is asked there, and
+    /// what was archived stays until the server, when listed, goes without it.
+    Inferred,
 }
 
 /// The archived threads of a channel were listed completely, down to the listing before.
@@ -114,9 +127,13 @@ impl Surveyed {
         for place in channels {
             see(txn, place.clone())?;
         }
+        if channels.is_empty() {
+            // Nobody deletes every channel; somebody may have taken them from our sight.
+            return Ok(());
+        }
         for (id, row) in PLACES.all(txn)? {
             if row.place.guild == guild.id {
-                self.judge(txn, context, id, row);
+                self.judge(txn, context, id, row)?;
             }
         }
         Ok(())
@@ -124,14 +141,28 @@ impl Surveyed {
 
     /// Only channels are listed here, so only channels can be missing, and threads with them. What may be done in a
     /// thread follows from its channel: archived threads are not listed again when that changes.
-    fn judge(&self, txn: &mut Txn<'_>, context: &Context, id: ChannelId, mut row: PlaceRow) {
+    fn judge(
+        &self,
+        txn: &mut Txn<'_>,
+        context: &Context,
+        id: ChannelId,
+        mut row: PlaceRow,
+    ) -> Result<(), StoreError> {
         let thread = row.place.kind.is_thread();
-        let Some(listed_id) = (if thread { row.place.parent } else { Some(id) }) else { return };
+        let Some(listed_id) = (if thread { row.place.parent } else { Some(id) }) else {
+            return Ok(());
+        };
         let Some(listed) = self.survey.channels.iter().find(|place| place.id == listed_id) else {
-            return miss(txn, id, row, context.now);
+            lose_place(txn, context, &row.place)?;
+            miss(txn, id, row, context.now);
+            return Ok(());
         };
         if !thread {
-            return;
+            return Ok(());
+        }
+        if row.missing_since.is_some() {
+            // It was asked for in vain, and its server is still ours.
+            lose_place(txn, context, &row.place)?;
         }
         let access = listed.access;
         let public = listed.public && row.place.kind != PlaceKind::PrivateThread;
@@ -140,6 +171,7 @@ impl Surveyed {
             row.place.public = public;
             PLACES.put(txn, &id, &row);
         }
+        Ok(())
     }
 }
 
@@ -154,16 +186,24 @@ impl PlacesLost {
         for id in &self.places {
             let Some(row) = PLACES.get(txn, id)? else { continue };
             let above_threads = row.place.kind.holds_threads();
-            miss(txn, *id, row, context.now);
+            self.lose(txn, context, row)?;
             if above_threads {
                 // Discord does not tell of the threads that go with their channel.
-                for (thread, row) in PLACES.all(txn)? {
+                for (_, row) in PLACES.all(txn)? {
                     if row.place.kind.is_thread() && row.place.parent == Some(*id) {
-                        miss(txn, thread, row, context.now);
+                        self.lose(txn, context, row)?;
                     }
                 }
             }
         }
+        Ok(())
+    }
+
+    fn lose(&self, txn: &mut Txn<'_>, context: &Context, row: PlaceRow) -> Result<(), StoreError> {
+        if self.word == Word::Told {
+            lose_place(txn, context, &row.place)?;
+        }
+        miss(txn, row.place.id, row, context.now);
         Ok(())
     }
 }
@@ -243,6 +283,7 @@ impl Started {
 
 /// A place as it is now; what was read of it stays.
 fn see(txn: &mut Txn<'_>, place: Place) -> Result<(), StoreError> {
+    find(txn, &place)?;
     let old = PLACES.get(txn, &place.id)?;
     let mut row = old.clone().unwrap_or_else(|| PlaceRow::new(place.clone()));
     let newest = place.last_message.max(row.place.last_message);

@@ -101,6 +101,7 @@ fn jobs_have_reasons(world: &World) {
                 assert_eq!(mode, MediaMode::Copy, "{entry:?}");
                 assert_eq!(parked, matches!(entry.state, EntryState::Parked { .. }), "{entry:?}");
             }
+            Queue::Move => panic!("bytes are moved, and {entry:?} is none"),
             Queue::Thumbnail => {
                 assert_eq!((mode, &entry.look), (MediaMode::Link, &None), "{entry:?}");
                 assert_eq!(entry.state, EntryState::Remote);

@@ -247,7 +247,7 @@ impl World {
     pub(super) fn downloads(&self, limit: usize) -> Vec<EntryKey> {
         let entry = |claimed: Claimed| match claimed.subject {
             Subject::Entry(key) => key,
-            Subject::Content(_) => panic!("content is not downloaded"),
+            Subject::Content(_) | Subject::Still(_) => panic!("content is not downloaded"),
         };
         self.claim(Queue::Download, limit, &[]).into_iter().map(entry).collect()
     }

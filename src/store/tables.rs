@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     raw::RawRow,
-    table::{Row, Table},
+    table::{Part, Row, Table},
 };
 use crate::domain::{
     coverage::Coverage,
@@ -14,6 +14,7 @@ use crate::domain::{
     id::{ChannelId, GuildId, MessageId, UserId},
     job::{Job, Queue, Rank, Subject},
     place::Place,
+    removal::{Home, Wave},
     time::Timestamp,
 };
 
@@ -52,6 +53,28 @@ pub(super) const PEOPLE_CHANGED: Table<UserId, PersonDirty> = Table::new(24, "ch
 /// Messages that could not be recorded, as they came, with what went wrong.
 pub(super) const PARKED_MESSAGES: Table<MessageId, ParkedMessage> =
     Table::new(25, "parked messages");
+/// Files that are no longer to be seen on Discord, and what becomes of them.
+pub(super) const REMOVED: Table<EntryKey, RemovedRow> = Table::new(26, "removed files");
+/// Messages of which something was removed, by the time at which we heard of it, until that is erased.
+pub(super) const REMOVED_AT: Table<(Timestamp, MessageId), ()> = Table::new(27, "removals");
+/// Where bytes are that are not simply in the public bucket.
+pub(super) const HOMES: Table<Subject, HomeRow> = Table::new(28, "homes");
+/// Places that the page goes without, below the channel under which it would show them.
+pub(super) const LEFT_OUT: Table<(Part<0>, ChannelId, ChannelId), ()> =
+    Table::new(29, "places left out");
+/// Months of which no published file may outlive the next publication, with the number of the change that says so.
+pub(super) const RECALLED: Table<(Part<1>, MonthKey), Reached> = Table::new(29, "recalled months");
+/// Who shares which still.
+pub(super) const STILL_USES: Table<(Part<2>, Sha256, Subject), ()> =
+    Table::new(29, "uses of stills");
+/// Channels whose entries are to be gone through.
+pub(super) const WALKS: Table<(Part<3>, ChannelId), WalkRow> = Table::new(29, "walks");
+/// How much was deleted lately, and what is held back for it.
+pub(super) const MASS: Table<Part<4>, MassRow> = Table::new(29, "mass deletions");
+/// Places that were deleted on Discord, and since when.
+pub(super) const LOST: Table<(Part<5>, ChannelId), Timestamp> = Table::new(29, "lost places");
+/// Up to which change everything is published.
+pub(super) const REACHED: Table<Part<6>, Reached> = Table::new(29, "published changes");
 
 /// A server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -227,6 +250,60 @@ pub struct ParkedMessage {
     pub(super) raw: RawRow,
 }
 
+/// A file that is no longer to be seen on Discord.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct RemovedRow {
+    /// Since when, as far as we know.
+    pub(super) at: Timestamp,
+    /// Whether a person said that it is to stay all the same.
+    pub(super) kept: bool,
+}
+
+/// Where bytes are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct HomeRow {
+    /// Their name in the public bucket, there or not.
+    pub(super) object: String,
+    /// Where they are for certain.
+    pub(super) home: Home,
+    /// That there may be copies elsewhere, which may go once the changes up to this number are published.
+    pub(super) stale: Option<u64>,
+}
+
+/// How far the entries of a channel were gone through.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct WalkRow {
+    /// The last one.
+    pub(super) after: Option<EntryKey>,
+}
+
+/// How much was deleted lately, and what is held back for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct MassRow {
+    /// What was deleted lately.
+    pub(super) wave: Wave,
+    /// What is held back; none when nothing is.
+    pub(super) held: Option<Held>,
+    /// Until when what is held back was deleted, when a person said that it is to stay.
+    pub(super) keep_until: Option<Timestamp>,
+}
+
+/// Deletions that a person is to judge: until then nothing of them is erased.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// Since when deletions are held back.
+    pub since: Timestamp,
+    /// How many files were deleted since then.
+    pub files: u64,
+}
+
+/// A number among the changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Reached {
+    /// Which.
+    pub(super) changes: u64,
+}
+
 /// Rows in their first form.
 macro_rules! first_form {
     ($($row:ty),+ $(,)?) => {$( impl Row for $row {} )+};
@@ -252,4 +329,10 @@ first_form!(
     i64,
     PolicyRow,
     ParkedMessage,
+    RemovedRow,
+    HomeRow,
+    WalkRow,
+    MassRow,
+    Reached,
+    Timestamp,
 );

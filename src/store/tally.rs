@@ -43,6 +43,12 @@ pub enum Tally {
     MessagesParked = 15,
     /// Changes of what the page shows.
     Changes = 16,
+    /// Files that are no longer to be seen on Discord, and not erased yet.
+    Removed = 26,
+    /// Bytes that wait to be brought where they belong, or out of where they do not.
+    MovesWaiting = 27,
+    /// The same, put aside.
+    MovesParked = 28,
 }
 
 impl Tally {
@@ -53,6 +59,8 @@ impl Tally {
             (Queue::Download, _) => Self::DownloadsWaiting,
             (Queue::Thumbnail, JobState::Parked { .. }) => Self::ThumbnailsParked,
             (Queue::Thumbnail, _) => Self::ThumbnailsWaiting,
+            (Queue::Move, JobState::Parked { .. }) => Self::MovesParked,
+            (Queue::Move, _) => Self::MovesWaiting,
         }
     }
 }
@@ -89,8 +97,18 @@ pub(super) fn count(txn: &mut Txn<'_>, tally: Tally, change: i64) -> Result<(), 
 /// Counts a change of what the page shows, and numbers it: no two changes have one number.
 pub(super) fn number_change(txn: &mut Txn<'_>) -> Result<u64, StoreError> {
     count(txn, Tally::Changes, 1)?;
-    let number = read(txn, Tally::Changes as u8)?;
+    last_change(txn)
+}
+
+/// The number of the last change of what the page shows.
+pub(super) fn last_change(source: &impl Source) -> Result<u64, StoreError> {
+    let number = read(source, Tally::Changes as u8)?;
     Ok(u64::try_from(number).expect("this count only grows"))
+}
+
+/// One of the counts.
+pub(super) fn counted(source: &impl Source, tally: Tally) -> Result<u64, StoreError> {
+    Ok(u64::try_from(read(source, tally as u8)?).unwrap_or(0))
 }
 
 fn read(source: &impl Source, key: u8) -> Result<i64, StoreError> {

@@ -15,7 +15,7 @@ use crate::{
         id::{ChannelId, MessageId},
         place::{Access, Place},
     },
-    store::{PageRead, PlaceRow, PlaceSeen, PlacesLost},
+    store::{PageRead, PlaceRow, PlaceSeen, PlacesLost, Word},
 };
 
 /// Reads pages.
@@ -148,7 +148,8 @@ impl Reader {
             }
             DiscordError::NotFound { .. } => {
                 debug!(place = %place.id, name = place.name, "is gone");
-                self.ledger.record([PlacesLost { places: vec![place.id] }.into()]).await;
+                let lost = PlacesLost { places: vec![place.id], word: Word::Inferred };
+                self.ledger.record([lost.into()]).await;
                 Outcome::Gone
             }
             error if error.is_fatal() => Outcome::Fatal(error),

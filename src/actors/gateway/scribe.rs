@@ -20,7 +20,7 @@ use crate::{
     },
     store::{
         Change, Deleted, Observed, PlaceSeen, PlacesLost, SessionMoved, SessionRow, Started, Store,
-        StoreError,
+        StoreError, Word,
     },
 };
 
@@ -144,7 +144,8 @@ impl Desk {
             }
             Event::ThreadsSeen(threads) => self.threads_seen(threads),
             Event::ThreadGone { thread: place, .. } | Event::ChannelGone { channel: place, .. } => {
-                self.notes.changes.push(PlacesLost { places: vec![place] }.into());
+                let lost = PlacesLost { places: vec![place], word: Word::Told };
+                self.notes.changes.push(lost.into());
             }
             Event::PlacesChanged(guild) => {
                 self.notes.look_at.insert(guild);

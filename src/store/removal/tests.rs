@@ -1,0 +1,1 @@
+//! How what was deleted is hidden, moved, erased, held back and shown again.
