@@ -32,8 +32,8 @@ use std::sync::Arc;
 pub use self::{
     change::{Change, Commit, Context},
     crawl::{
-        HistoryWanted, PageRead, PlaceSeen, PlacesLost, SessionMoved, Started, Surveyed,
-        ThreadsListed, Word,
+        HistoryWanted, Loss, PageRead, PlaceSeen, PlacesLost, SessionMoved, Started, Surveyed,
+        ThreadsListed,
     },
     kv::{Kv, KvError, Rows, Writes},
     links::{LinkDue, LinksRefreshed},

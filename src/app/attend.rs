@@ -1,7 +1,7 @@
 //! Answers those who ask how the service is: health checks, metrics, and `status` through the control socket.
 //!
-//! The socket lies in the state folder, so whoever may write there may ask, and have tried again what was put aside.
-//! Over TCP nothing can be changed.
+//! The socket lies in the state folder, so whoever may write there may ask, have tried again what was put aside, and
+//! decide what becomes of deletions that were held back. Over TCP nothing can be changed.
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
@@ -18,11 +18,14 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use super::overview::{Overview, Running};
+use super::{
+    control::Order,
+    overview::{Overview, Running},
+};
 use crate::{
     actors::{backfill::Progress, gateway::Health, persistence::Ledger, supervisor::Supervisor},
     domain::selection::PlaceSelection,
-    store::{Change, Store, Tally},
+    store::{Store, Tally},
 };
 
 /// The name of the socket in the state folder.
@@ -70,10 +73,12 @@ impl Attendant {
             warn!(%error, "the old control socket can't be removed");
         }
         let listener = UnixListener::bind(&path)?;
-        let private = Router::new()
-            .route("/status", get(status))
-            .route("/retry-parked", post(retry_parked))
-            .with_state(self.clone());
+        let mut private = Router::new().route("/status", get(status));
+        for order in Order::ALL {
+            let obey = move |State(attendant): State<Self>| obey(attendant, order);
+            private = private.route(order.path(), post(obey));
+        }
+        let private = private.with_state(self.clone());
         axum::serve(listener, self.routes().merge(private)).await
     }
 
@@ -97,9 +102,9 @@ async fn ready(State(attendant): State<Attendant>) -> (StatusCode, &'static str)
 async fn measured(State(attendant): State<Attendant>) -> String {
     let store = attendant.store.clone();
     let read = tokio::task::spawn_blocking(move || {
-        Ok::<_, crate::store::StoreError>((store.tallies()?, store.size_on_disk()?))
+        Ok::<_, crate::store::StoreError>((store.tallies()?, store.size_on_disk()?, store.held()?))
     });
-    if let Ok(Ok((tallies, disk))) = read.await {
+    if let Ok(Ok((tallies, disk, held))) = read.await {
         let gauges = [
             ("bowerbird_messages_read", Tally::MessagesRead),
             ("bowerbird_messages_live", Tally::MessagesLive),
@@ -115,11 +120,15 @@ async fn measured(State(attendant): State<Attendant>) -> String {
             ("bowerbird_thumbnails_parked", Tally::ThumbnailsParked),
             ("bowerbird_stills", Tally::Stills),
             ("bowerbird_links", Tally::Links),
+            ("bowerbird_files_removed", Tally::Removed),
+            ("bowerbird_moves_waiting", Tally::MovesWaiting),
+            ("bowerbird_moves_parked", Tally::MovesParked),
         ];
         for (name, tally) in gauges {
             set(name, tallies.get(tally));
         }
         set("bowerbird_store_bytes", disk);
+        set("bowerbird_erasing_held", held.map_or(0, |held| held.files));
     }
     set(
         "bowerbird_shards_connected",
@@ -154,7 +163,7 @@ async fn status(
 }
 
 /// Answers when it is durable; the workers hear of it as of any other change.
-async fn retry_parked(State(attendant): State<Attendant>) -> &'static str {
-    attendant.ledger.record([Change::RetryParked]).await;
+async fn obey(attendant: Attendant, order: Order) -> &'static str {
+    attendant.ledger.record([order.change()]).await;
     "ok\n"
 }

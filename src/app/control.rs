@@ -11,6 +11,7 @@ use tokio::{
 };
 
 use super::{attend::SOCKET, overview::Overview};
+use crate::store::Change;
 
 /// How things stand, by the word of the running service; none when none runs.
 pub async fn overview(state: &Path) -> anyhow::Result<Option<Overview>> {
@@ -20,9 +21,43 @@ pub async fn overview(state: &Path) -> anyhow::Result<Option<Overview>> {
     )
 }
 
-/// Has the running service try again what was put aside; false when none runs.
-pub async fn retry_parked(state: &Path) -> anyhow::Result<bool> {
-    Ok(ask(state, "POST /retry-parked").await?.is_some())
+/// What a person may ask of the archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// What was put aside is to be tried again.
+    RetryParked,
+    /// What was deleted on Discord all at once may be erased.
+    AllowErasing,
+    /// What was deleted on Discord all at once is to stay, marked.
+    KeepDeleted,
+}
+
+impl Order {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::RetryParked, Self::AllowErasing, Self::KeepDeleted];
+
+    /// Where the running service takes it.
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::RetryParked => "/retry-parked",
+            Self::AllowErasing => "/allow-erasing",
+            Self::KeepDeleted => "/keep-deleted",
+        }
+    }
+
+    /// What it means for the store.
+    pub const fn change(self) -> Change {
+        match self {
+            Self::RetryParked => Change::RetryParked,
+            Self::AllowErasing => Change::AllowErasing,
+            Self::KeepDeleted => Change::KeepDeleted,
+        }
+    }
+}
+
+/// Has the running service do something; false when none runs.
+pub async fn order(state: &Path, order: Order) -> anyhow::Result<bool> {
+    Ok(ask(state, &format!("POST {}", order.path())).await?.is_some())
 }
 
 async fn ask(state: &Path, request: &str) -> anyhow::Result<Option<String>> {

@@ -44,12 +44,12 @@ pub struct PlacesLost {
     /// Which.
     pub places: Vec<ChannelId>,
     /// How we know.
-    pub word: Word,
+    pub loss: Loss,
 }
 
 /// How a place is known to be gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Word {
+pub enum Loss {
     /// Discord told that it was deleted.
     Told,
     /// It was asked for in vain, which who is no longer in the server is told too. So nothing more is asked there, and
@@ -200,7 +200,7 @@ impl PlacesLost {
     }
 
     fn lose(&self, txn: &mut Txn<'_>, context: &Context, row: PlaceRow) -> Result<(), StoreError> {
-        if self.word == Word::Told {
+        if self.loss == Loss::Told {
             lose_place(txn, context, &row.place)?;
         }
         miss(txn, row.place.id, row, context.now);

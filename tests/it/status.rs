@@ -32,15 +32,23 @@ fn keys(value: &Value) -> Vec<&str> {
 fn assert_keys(status: &Value) {
     assert_eq!(
         keys(status),
-        ["files", "messages_read", "parked", "places", "published", "service", "waiting"]
+        ["files", "held", "messages_read", "parked", "places", "published", "service", "waiting"]
     );
     assert_eq!(
         keys(&status["files"]),
-        ["gone", "links", "seen", "stills", "stored", "stored_bytes"]
+        ["gone", "links", "removed", "seen", "stills", "stored", "stored_bytes"]
     );
     assert_eq!(
         keys(&status["waiting"]),
-        ["download_bytes", "downloads", "downloads_parked", "thumbnails", "thumbnails_parked"]
+        [
+            "download_bytes",
+            "downloads",
+            "downloads_parked",
+            "moves",
+            "moves_parked",
+            "thumbnails",
+            "thumbnails_parked"
+        ]
     );
     assert_eq!(
         keys(&status["places"][0]),

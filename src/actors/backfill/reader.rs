@@ -15,7 +15,7 @@ use crate::{
         id::{ChannelId, MessageId},
         place::{Access, Place},
     },
-    store::{PageRead, PlaceRow, PlaceSeen, PlacesLost, Word},
+    store::{Loss, PageRead, PlaceRow, PlaceSeen, PlacesLost},
 };
 
 /// Reads pages.
@@ -148,7 +148,7 @@ impl Reader {
             }
             DiscordError::NotFound { .. } => {
                 debug!(place = %place.id, name = place.name, "is gone");
-                let lost = PlacesLost { places: vec![place.id], word: Word::Inferred };
+                let lost = PlacesLost { places: vec![place.id], loss: Loss::Inferred };
                 self.ledger.record([lost.into()]).await;
                 Outcome::Gone
             }

@@ -19,8 +19,8 @@ use crate::{
         selection::PlaceSelection,
     },
     store::{
-        Change, Deleted, Observed, PlaceSeen, PlacesLost, SessionMoved, SessionRow, Started, Store,
-        StoreError, Word,
+        Change, Deleted, Loss, Observed, PlaceSeen, PlacesLost, SessionMoved, SessionRow, Started,
+        Store, StoreError,
     },
 };
 
@@ -144,7 +144,7 @@ impl Desk {
             }
             Event::ThreadsSeen(threads) => self.threads_seen(threads),
             Event::ThreadGone { thread: place, .. } | Event::ChannelGone { channel: place, .. } => {
-                let lost = PlacesLost { places: vec![place], word: Word::Told };
+                let lost = PlacesLost { places: vec![place], loss: Loss::Told };
                 self.notes.changes.push(lost.into());
             }
             Event::PlacesChanged(guild) => {
