@@ -14,6 +14,8 @@ mod tally;
 mod raw;
 mod record;
 mod people;
+mod erase;
+mod forget;
 mod crawl;
 mod work;
 mod links;
@@ -34,6 +36,8 @@ pub use self::{
         HistoryWanted, PageRead, PlaceSeen, PlacesLost, SessionMoved, Started, Surveyed,
         ThreadsListed,
     },
+    erase::{Purge, Purged},
+    forget::{Allow, Forget},
     kv::{Kv, KvError, Rows, Writes},
     links::{LinkDue, LinksRefreshed},
     memory::MemoryKv,
@@ -43,8 +47,8 @@ pub use self::{
     sled::SledKv,
     table::Txn,
     tables::{
-        Dirty, GuildRow, IndexRow, ParkedMessage, PlaceRow, PublicationRow, SessionRow, ShardRef,
-        ShardsRow, StartsRow,
+        Dirty, ForgottenRow, GuildRow, IndexRow, ParkedMessage, PlaceRow, PublicationRow,
+        SessionRow, ShardRef, ShardsRow, StartsRow, Word,
     },
     tally::{Tallies, Tally},
     work::{Claim, Claimed, Failed, Looked, ParkedJob, Stored, SweepDone, Task},

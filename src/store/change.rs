@@ -3,9 +3,10 @@
 use std::{collections::BTreeSet, panic::resume_unwind, sync::Arc};
 
 use super::{
-    Announced, AvatarCopied, Claim, Claimed, Deleted, Failed, Hint, HistoryWanted, LinksRefreshed,
-    Looked, Observed, PageRead, PlaceSeen, PlacesLost, Published, SessionMoved, Started, Store,
-    StoreError, Stored, Surveyed, SweepDone, ThreadsListed, Txn,
+    Allow, Announced, AvatarCopied, Claim, Claimed, Deleted, Failed, Forget, Hint, HistoryWanted,
+    LinksRefreshed, Looked, Observed, PageRead, PlaceSeen, PlacesLost, Published, Purged,
+    SessionMoved, Started, Store, StoreError, Stored, Surveyed, SweepDone, ThreadsListed, Txn,
+    erase,
     work::{retry_parked, sweep},
 };
 use crate::domain::{selection::Policy, time::Timestamp};
@@ -49,6 +50,14 @@ pub enum Change {
     Published(Box<Published>),
     /// Jobs that were put aside are to be tried again.
     RetryParked,
+    /// Something is to be forgotten.
+    Forget(Forget),
+    /// Something may be archived again.
+    Allow(Allow),
+    /// Some more of what is to be forgotten is erased.
+    EraseSome,
+    /// What was erased has left the bucket.
+    Purged(Purged),
 }
 
 /// What a change may need besides itself.
@@ -86,7 +95,7 @@ impl Change {
             Self::Stored(change) => change.apply(txn, context),
             Self::Looked(change) => change.apply(txn, context),
             Self::Failed(change) => change.apply(txn, context),
-            Self::AvatarCopied(change) => change.apply(txn),
+            Self::AvatarCopied(change) => change.apply(txn, context),
             Self::LinksRefreshed(change) => change.apply(txn, context),
             Self::Announced(change) => {
                 change.apply(txn);
@@ -94,6 +103,10 @@ impl Change {
             }
             Self::Published(change) => change.apply(txn, context),
             Self::RetryParked => retry_parked(txn, context),
+            Self::Forget(change) => change.apply(txn, context),
+            Self::Allow(change) => change.apply(txn),
+            Self::EraseSome => erase::step(txn, context),
+            Self::Purged(change) => change.apply(txn),
         }
     }
 }
@@ -139,7 +152,7 @@ impl Commit<'_> {
         Ok(hints)
     }
 
-    fn attempt<T>(
+    pub(super) fn attempt<T>(
         &mut self,
         apply: impl FnOnce(&mut Txn<'_>, &Context) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
@@ -176,6 +189,9 @@ from_changes!(
     AvatarCopied,
     LinksRefreshed,
     Announced,
+    Forget,
+    Allow,
+    Purged,
 );
 
 impl From<Published> for Change {

@@ -7,6 +7,8 @@ use std::{panic::resume_unwind, time::Duration};
 
 use super::{
     Context, Hint, StoreError, Tally,
+    erase::note_stay,
+    forget::{leaves_out, leaves_out_unread},
     people::remember,
     publication::mark_changed,
     raw::RawRow,
@@ -104,6 +106,9 @@ pub(super) fn set_aside(
     message: &Unreadable,
 ) -> Result<(), StoreError> {
     let Some(id) = message.id else { return Ok(()) };
+    if leaves_out_unread(txn, id, channel, &message.raw)? {
+        return Ok(());
+    }
     put_aside(txn, id, channel, message.reason.clone(), RawRow::new(&message.raw, None))
 }
 
@@ -121,6 +126,9 @@ fn record(
         txn.hint(Hint::Survey);
         return Ok(());
     };
+    if leaves_out(txn, message.id, message.author.id, &row.place)? {
+        return Ok(());
+    }
     let old = POSTS.get(txn, &message.id)?;
     if old.as_ref().is_some_and(|old| message.edited < old.edited) {
         return Ok(());
@@ -149,6 +157,7 @@ fn record(
         hide(txn, context, EntryKey { root: post.root, message: message.id, item: *item })?;
     }
     remember(txn, &message.author, message.id)?;
+    note_stay(txn, message.author.id)?;
     if old.as_ref() != Some(&post) {
         POSTS.put(txn, &message.id, &post);
     }
@@ -253,6 +262,9 @@ fn keep_raw(txn: &mut Txn<'_>, message: &Message) -> Result<(), StoreError> {
 }
 
 fn park(txn: &mut Txn<'_>, message: &Message, why: String) -> Result<(), StoreError> {
+    if leaves_out_unread(txn, message.id, message.channel, &message.raw)? {
+        return Ok(());
+    }
     let raw = RawRow::new(&message.raw, message.edited);
     put_aside(txn, message.id, message.channel, why, raw)
 }
@@ -271,7 +283,7 @@ fn put_aside(
 }
 
 /// A message that could be recorded after all, or is deleted, is no longer put aside.
-fn forget_parked(txn: &mut Txn<'_>, id: MessageId) -> Result<(), StoreError> {
+pub(super) fn forget_parked(txn: &mut Txn<'_>, id: MessageId) -> Result<(), StoreError> {
     if PARKED_MESSAGES.contains(txn, &id)? {
         PARKED_MESSAGES.delete(txn, &id);
         count(txn, Tally::MessagesParked, -1)?;

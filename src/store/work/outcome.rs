@@ -16,6 +16,7 @@ use crate::{
     },
     store::{
         Context, Store, StoreError, Tally,
+        erase::{discard, note},
         links::{set_renewal, withdraw_in_time},
         publication::mark_changed,
         table::Txn,
@@ -61,7 +62,14 @@ impl Stored {
         txn: &mut Txn<'_>,
         context: &Context,
     ) -> Result<(), StoreError> {
-        let Some(mut entry) = ENTRIES.get(txn, &self.key)? else { return Ok(()) };
+        let Some(mut entry) = ENTRIES.get(txn, &self.key)? else {
+            // It was erased while its file was on the way.
+            if !CONTENTS.contains(txn, &self.sha256)? {
+                discard(txn, context, self.content.object.clone());
+                note(txn, context, None)?;
+            }
+            return Ok(());
+        };
         if matches!(entry.state, EntryState::Stored(_)) {
             return Ok(());
         }
@@ -96,7 +104,9 @@ impl Looked {
         end_job(txn, Queue::Thumbnail, self.subject)?;
         match self.subject {
             Subject::Content(sha256) => {
-                let Some(mut content) = CONTENTS.get(txn, &sha256)? else { return Ok(()) };
+                let Some(mut content) = CONTENTS.get(txn, &sha256)? else {
+                    return self.come_too_late(txn, context);
+                };
                 let old = content.look.replace(self.look.clone());
                 CONTENTS.put(txn, &sha256, &content);
                 count_still(txn, old.as_ref(), Some(&self.look))?;
@@ -108,13 +118,24 @@ impl Looked {
                 Ok(())
             }
             Subject::Entry(key) => {
-                let Some(mut entry) = ENTRIES.get(txn, &key)? else { return Ok(()) };
+                let Some(mut entry) = ENTRIES.get(txn, &key)? else {
+                    return self.come_too_late(txn, context);
+                };
                 let old = entry.look.replace(self.look.clone());
                 ENTRIES.put(txn, &key, &entry);
                 count_still(txn, old.as_ref(), Some(&self.look))?;
                 mark_shown(txn, context, key, &entry)
             }
         }
+    }
+}
+
+impl Looked {
+    /// What was looked at was erased meanwhile.
+    fn come_too_late(&self, txn: &mut Txn<'_>, context: &Context) -> Result<(), StoreError> {
+        let Some(still) = &self.look.still else { return Ok(()) };
+        discard(txn, context, still.clone());
+        note(txn, context, None)
     }
 }
 
