@@ -14,6 +14,8 @@ mod tally;
 mod raw;
 mod record;
 mod people;
+mod erase;
+mod forget;
 mod crawl;
 mod work;
 mod links;
@@ -35,6 +37,8 @@ pub use self::{
         HistoryWanted, Loss, PageRead, PlaceSeen, PlacesLost, SessionMoved, Started, Surveyed,
         ThreadsListed,
     },
+    erase::{Purge, Purged},
+    forget::{Allow, Forget},
     kv::{Kv, KvError, Rows, Writes},
     links::{LinkDue, LinksRefreshed},
     memory::MemoryKv,
@@ -45,8 +49,8 @@ pub use self::{
     sled::SledKv,
     table::Txn,
     tables::{
-        Dirty, GuildRow, Held, IndexRow, ParkedMessage, PlaceRow, PublicationRow, SessionRow,
-        ShardRef, ShardsRow, StartsRow,
+        Dirty, ForgottenRow, GuildRow, Held, IndexRow, ParkedMessage, PlaceRow, PublicationRow,
+        SessionRow, ShardRef, ShardsRow, StartsRow, Word,
     },
     tally::{Tallies, Tally},
     work::{Claim, Claimed, Failed, Looked, ParkedJob, Stored, SweepDone, Task},

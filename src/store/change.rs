@@ -3,10 +3,10 @@
 use std::{collections::BTreeSet, panic::resume_unwind, sync::Arc};
 
 use super::{
-    Announced, AvatarCopied, Claim, Claimed, Deleted, Failed, Hint, HistoryWanted, LinksRefreshed,
-    Looked, Moved, Observed, PageRead, PlaceSeen, PlacesLost, PlacesShown, Published, PublishedTo,
-    SessionMoved, Started, Store, StoreError, Stored, Surveyed, SweepDone, Tended, ThreadsListed,
-    Txn,
+    Allow, Announced, AvatarCopied, Claim, Claimed, Deleted, Failed, Forget, Hint, HistoryWanted,
+    LinksRefreshed, Looked, Moved, Observed, PageRead, PlaceSeen, PlacesLost, PlacesShown,
+    Published, PublishedTo, Purged, SessionMoved, Started, Store, StoreError, Stored, Surveyed,
+    SweepDone, Tended, ThreadsListed, Txn, erase,
     removal::{allow_erasing, keep_deleted, tend},
     work::{retry_parked, sweep},
 };
@@ -61,6 +61,14 @@ pub enum Change {
     AllowErasing,
     /// What was held back is to stay.
     KeepDeleted,
+    /// Something is to be forgotten.
+    Forget(Forget),
+    /// Something may be archived again.
+    Allow(Allow),
+    /// Some more of what is to be forgotten is erased.
+    EraseSome,
+    /// What was erased has left the bucket.
+    Purged(Purged),
 }
 
 /// What a change may need besides itself.
@@ -98,7 +106,7 @@ impl Change {
             Self::Stored(change) => change.apply(txn, context),
             Self::Looked(change) => change.apply(txn, context),
             Self::Failed(change) => change.apply(txn, context),
-            Self::AvatarCopied(change) => change.apply(txn),
+            Self::AvatarCopied(change) => change.apply(txn, context),
             Self::LinksRefreshed(change) => change.apply(txn, context),
             Self::Announced(change) => {
                 change.apply(txn);
@@ -111,6 +119,10 @@ impl Change {
             Self::PublishedTo(change) => change.apply(txn),
             Self::AllowErasing => allow_erasing(txn),
             Self::KeepDeleted => keep_deleted(txn, context),
+            Self::Forget(change) => change.apply(txn, context),
+            Self::Allow(change) => change.apply(txn),
+            Self::EraseSome => erase::step(txn, context),
+            Self::Purged(change) => change.apply(txn),
         }
     }
 }
@@ -161,7 +173,7 @@ impl Commit<'_> {
         Ok(hints)
     }
 
-    fn attempt<T>(
+    pub(super) fn attempt<T>(
         &mut self,
         apply: impl FnOnce(&mut Txn<'_>, &Context) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
@@ -201,6 +213,9 @@ from_changes!(
     PlacesShown,
     Moved,
     PublishedTo,
+    Forget,
+    Allow,
+    Purged,
 );
 
 impl From<Published> for Change {

@@ -1,7 +1,10 @@
 //! Places, what was read of them, and the sessions in which we listen.
 
+use std::collections::HashMap;
+
 use super::{
     Context, Store, StoreError, Tally,
+    forget::{PlacesLeftOut, guild_is_left_out, leaves_out_place},
     record::{observe, set_aside},
     removal::{find, lose_place},
     table::Txn,
@@ -112,9 +115,10 @@ impl Surveyed {
     pub(super) fn apply(&self, txn: &mut Txn<'_>, context: &Context) -> Result<(), StoreError> {
         let Survey { guild, channels, answered_at } = &self.survey;
         let old = GUILDS.get(txn, &guild.id)?;
+        let left_out = guild_is_left_out(txn, guild.id)?;
         let row = GuildRow {
-            name: guild.name.clone(),
-            icon: guild.icon.clone(),
+            name: if left_out { String::new() } else { guild.name.clone() },
+            icon: guild.icon.clone().filter(|_| !left_out),
             watch_from: old
                 .as_ref()
                 .map_or_else(|| MessageId::at(*answered_at), |old| old.watch_from),
@@ -235,6 +239,9 @@ impl PageRead {
         }
         // In one commit with what was found, and only once all of it is recorded.
         let Some(mut row) = PLACES.get(txn, &self.place)? else { return Ok(()) };
+        if leaves_out_place(txn, &row.place)? {
+            return Ok(());
+        }
         let ids = self.messages.iter().map(|message| message.id);
         let ids = ids.chain(self.unreadable.iter().filter_map(|message| message.id));
         // The newest page overlaps what was read before.
@@ -289,10 +296,18 @@ fn see(txn: &mut Txn<'_>, place: Place) -> Result<(), StoreError> {
     let newest = place.last_message.max(row.place.last_message);
     row.place = Place { last_message: newest, ..place };
     row.missing_since = None;
+    if leaves_out_place(txn, &row.place)? {
+        row = nameless(row);
+    }
     if old.as_ref() != Some(&row) {
         PLACES.put(txn, &row.place.id, &row);
     }
     Ok(())
+}
+
+/// What stays of a place that is not archived: what it takes to know it again.
+pub(super) fn nameless(row: PlaceRow) -> PlaceRow {
+    PlaceRow::new(Place { name: String::new(), last_message: None, ..row.place })
 }
 
 fn miss(txn: &mut Txn<'_>, id: ChannelId, mut row: PlaceRow, now: Timestamp) {
@@ -303,14 +318,23 @@ fn miss(txn: &mut Txn<'_>, id: ChannelId, mut row: PlaceRow, now: Timestamp) {
 }
 
 impl Store {
-    /// All servers.
+    /// All servers but those that are to be forgotten.
     pub fn guilds(&self) -> Result<Vec<(GuildId, GuildRow)>, StoreError> {
-        GUILDS.all(&self.source())
+        let mut guilds = GUILDS.all(&self.source())?;
+        let list = PlacesLeftOut::read(&self.source())?;
+        guilds.retain(|(id, _)| !list.holds_guild(*id));
+        Ok(guilds)
     }
 
-    /// All places: they are read into memory, since there are thousands of them and not millions.
+    /// All places but those that are to be forgotten: they are read into memory, since there are thousands of them and
+    /// not millions.
     pub fn places(&self) -> Result<Vec<PlaceRow>, StoreError> {
-        Ok(PLACES.all(&self.source())?.into_iter().map(|(_, row)| row).collect())
+        let rows: HashMap<_, _> = PLACES.all(&self.source())?.into_iter().collect();
+        let list = PlacesLeftOut::read(&self.source())?;
+        let mut places: Vec<_> =
+            rows.values().filter(|row| !list.holds(&row.place, &rows)).cloned().collect();
+        places.sort_unstable_by_key(|row| row.place.id);
+        Ok(places)
     }
 
     /// One place.

@@ -7,20 +7,23 @@
 use std::{fmt::Debug, fmt::Write, path::PathBuf};
 
 use super::{
-    Dirty, GuildRow, IndexRow, PublicationRow, SessionRow, ShardRef, ShardsRow, StartsRow,
+    Dirty, ForgottenRow, GuildRow, IndexRow, PublicationRow, SessionRow, ShardRef, ShardsRow,
+    StartsRow, Word,
     raw::RawRow,
     sample::{CHANNEL, THREAD, at, content, key, message, place, sha},
     table::{Key, Row, Table},
     tables::{
-        CONTENTS, DELAYED, DIRTY, ENTRIES, GARBAGE, GUILDS, INDEXES, JOBS, PARKED, PARKED_MESSAGES,
+        AFTERMATH, AftermathRow, CONTENTS, DELAYED, DIRTY, ENTRIES, ERASURES, ErasureRow,
+        FORGOTTEN, GARBAGE, GUILDS, INDEXES, JOBS, MEMBERS, MemberRow, PARKED, PARKED_MESSAGES,
         PEOPLE, PEOPLE_CHANGED, PLACES, POLICY, POSTS, PUBLICATION, ParkedMessage, PersonDirty,
-        PlaceRow, PolicyRow, RAW, READY, RENEWALS, SESSIONS, SHARDS, STARTS, TALLIES, TOMBSTONES,
-        Tombstone, USES,
+        PlaceRow, PolicyRow, Progress, RAW, READY, RENEWALS, SESSIONS, SHARDS, STARTS, TALLIES,
+        TOMBSTONES, Tombstone, USES,
     },
 };
 use crate::domain::{
     coverage::{EXTRACTOR, Span},
     entry::{Content, CopiedAvatar, Entry, EntryState, Look, Person, Post},
+    forget::{Erased, Forgotten},
     id::{AttachmentId, GuildId, MessageId, UserId},
     job::{Job, JobState, Lane, Queue, Rank, Subject},
     message::Attachment,
@@ -228,6 +231,44 @@ fn publications_keep_their_form() {
     };
     check("publication", &PUBLICATION, &(), &publication);
     check("garbage", &GARBAGE, &(at(1), "messages/10/old.json".to_owned()), &());
+}
+
+#[test]
+fn what_is_forgotten_keeps_its_form() {
+    let member = Forgotten::Member(GuildId(1), UserId(7));
+    let erasures = [
+        ("posts", Progress::Posts(MessageId(5)), Forgotten::User(UserId(7))),
+        ("raw", Progress::Raw(MessageId(6)), Forgotten::Message(MessageId(6))),
+        ("parked", Progress::Parked(MessageId(7)), member),
+    ];
+    for (name, progress, what) in erasures {
+        check(&format!("erasure_{name}"), &ERASURES, &what, &ErasureRow { progress });
+    }
+    let erased = Erased {
+        messages: 1,
+        entries: 2,
+        files: 3,
+        bytes: 400,
+        stills: 5,
+        people: 6,
+        avatars: 7,
+        shared: 8,
+        cleansed: 9,
+    };
+    let row = ForgottenRow { since: at(1), word: Word::Keeper, until: None, erased };
+    check("forgotten", &FORGOTTEN, &Forgotten::Channel(CHANNEL), &row);
+    let row = ForgottenRow { word: Word::Member, until: Some(MessageId(5)), ..row };
+    check("forgotten_once", &FORGOTTEN, &member, &row);
+    let row = MemberRow { looked_at: at(1), opted_out: true };
+    check("member", &MEMBERS, &(GuildId(1), UserId(7)), &row);
+    let row = AftermathRow {
+        erased_at: at(1),
+        erased: 300,
+        purged: 200,
+        leavers: [(UserId(7), Some(member)), (UserId(8), None)].into(),
+        leavers_to: MessageId(5),
+    };
+    check("aftermath", &AFTERMATH, &(), &row);
 }
 
 #[test]

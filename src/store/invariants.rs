@@ -6,8 +6,12 @@ use std::{collections::BTreeSet, fmt::Write};
 use proptest::prelude::*;
 
 use super::{
-    Change, Failed, LinksRefreshed, Looked, Month, Observed, Stored, Tally,
-    sample::{Edition, World, attachment, content, edited, id, key, link, message, policy, sha},
+    Allow, Change, Failed, Forget, LinksRefreshed, Looked, Month, Observed, Stored, Tally, Word,
+    erase::{Trace, erase_message},
+    sample::{
+        CHANNEL, Edition, World, attachment, content, edited, id, key, link, message, policy, sha,
+    },
+    tables::{AFTERMATH, ERASURES, FORGOTTEN, PEOPLE, POSTS},
     tables::{
         CONTENTS, DELAYED, DIRTY, ENTRIES, GARBAGE, JOBS, PARKED, PARKED_MESSAGES, READY, RENEWALS,
         SHARDS, TOMBSTONES, USES,
@@ -15,6 +19,7 @@ use super::{
 };
 use crate::domain::{
     entry::{Entry, EntryState, Look},
+    forget::Forgotten,
     id::MessageId,
     job::{Failure, Job, JobState, Queue, Subject},
     selection::{MediaKind, MediaMode},
@@ -29,6 +34,8 @@ pub(super) fn check(world: &World) {
     tallies_are_counts(world);
     links_and_uses_match(world);
     the_page_is_not_forgotten(world);
+    people_have_posted(world);
+    the_forgotten_are_gone(world);
 }
 
 /// What the page shows of a month, in words.
@@ -227,6 +234,40 @@ fn the_page_is_not_forgotten(world: &World) {
     }
 }
 
+/// Whoever posted something has a name; a name without anything posted is on its way out.
+fn people_have_posted(world: &World) {
+    let source = &world.store.source();
+    let posts = POSTS.all(source).unwrap();
+    for (_, post) in posts.iter().filter(|(_, post)| !post.items.is_empty()) {
+        assert!(PEOPLE.contains(source, &post.author).unwrap(), "{post:?} is nobody's");
+    }
+    let leavers = AFTERMATH.get(source, &()).unwrap().unwrap_or_default().leavers;
+    for (user, person) in PEOPLE.all(source).unwrap() {
+        let posted = posts.iter().any(|(_, post)| post.author == user);
+        assert!(posted || leavers.contains_key(&user), "{person:?} posted nothing");
+    }
+}
+
+/// What is on the do-not-archive list is nowhere, unless it is being erased.
+fn the_forgotten_are_gone(world: &World) {
+    let source = &world.store.source();
+    for (what, row) in FORGOTTEN.all(source).unwrap() {
+        if row.until.is_some() || ERASURES.contains(source, &what).unwrap() {
+            continue;
+        }
+        for (id, post) in POSTS.all(source).unwrap() {
+            let meant = match what {
+                Forgotten::User(user) => post.author == user,
+                Forgotten::Message(message) => id == message,
+                Forgotten::Channel(channel) => post.channel == channel || post.root == channel,
+                Forgotten::Guild(guild) => post.guild == guild,
+                Forgotten::Member(guild, user) => post.guild == guild && post.author == user,
+            };
+            assert!(!meant, "{what} is to be forgotten, and {post:?} is still there");
+        }
+    }
+}
+
 /// How many messages and files random histories speak of: few, so that they meet often.
 const MESSAGES: u32 = 4;
 const FILES: u64 = 3;
@@ -249,6 +290,10 @@ enum Step {
     Wait(u64),
     Die(u32, Vec<u64>),
     Restart,
+    Erase(u32),
+    Forget(u32),
+    EraseSome,
+    Allow(u32),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -283,6 +328,10 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (1..900_u64).prop_map(Step::Wait),
         1 => (second(), files()).prop_map(|(second, files)| Step::Die(second, files)),
         1 => Just(Step::Restart),
+        1 => second().prop_map(Step::Erase),
+        1 => second().prop_map(Step::Forget),
+        2 => Just(Step::EraseSome),
+        1 => second().prop_map(Step::Allow),
     ]
 }
 
@@ -293,6 +342,7 @@ struct History {
     edition: Option<Edition>,
     seen: std::collections::BTreeMap<u32, (Option<i64>, Vec<u64>)>,
     deleted: BTreeSet<u32>,
+    forgotten: BTreeSet<u32>,
 }
 
 impl History {
@@ -368,6 +418,25 @@ impl History {
                 self.restart();
             }
             Step::Restart => self.restart(),
+            Step::Erase(second) => {
+                self.world.change(|commit| {
+                    commit.attempt(|txn, context| {
+                        erase_message(txn, context, id(second), Trace::Tombstone(CHANNEL))
+                    })
+                });
+                self.deleted.insert(second);
+            }
+            Step::Forget(second) => {
+                let what = vec![Forgotten::Message(id(second))];
+                self.world.apply(Forget { what, word: Word::Keeper });
+                self.forgotten.insert(second);
+                self.seen.remove(&second);
+            }
+            Step::EraseSome => drop(self.world.apply(Change::EraseSome)),
+            Step::Allow(second) => {
+                self.world.apply(Allow { what: vec![Forgotten::Message(id(second))] });
+                self.forgotten.remove(&second);
+            }
         }
     }
 
@@ -379,6 +448,9 @@ impl History {
         }
         let sight = edit.map_or_else(|| sight.clone(), |edit| edited(edit, sight.clone()));
         self.world.see([sight]);
+        if self.forgotten.contains(&second) {
+            return;
+        }
         let newer = self.seen.get(&second).is_none_or(|(known, _)| edit >= *known);
         if newer {
             self.seen.insert(second, (edit, files));
@@ -417,6 +489,7 @@ proptest! {
             edition: None,
             seen: std::collections::BTreeMap::new(),
             deleted: BTreeSet::new(),
+            forgotten: BTreeSet::new(),
         };
         for step in steps {
             history.take_step(step);

@@ -1,9 +1,12 @@
 //! Who posted what is kept: their names, and copies of their pictures, since Discord's links to those die too.
 
+use std::time::Duration;
+
 use super::{
-    Hint, Store, StoreError,
+    Context, Hint, Store, StoreError,
+    erase::{discard, note},
     table::Txn,
-    tables::{PEOPLE, PEOPLE_CHANGED, PersonDirty},
+    tables::{GARBAGE, PEOPLE, PEOPLE_CHANGED, PersonDirty},
     tally::number_change,
 };
 use crate::domain::{
@@ -11,6 +14,9 @@ use crate::domain::{
     id::{MessageId, UserId},
     message::Author,
 };
+
+/// A reader who loaded the names before may show an old picture for this long.
+const SHOWN_ELSEWHERE: Duration = Duration::from_hours(1);
 
 /// The picture of a person is in the bucket, or can't be had.
 #[derive(Clone, Debug)]
@@ -31,10 +37,20 @@ pub struct ChangedPerson {
 }
 
 impl AvatarCopied {
-    pub(super) fn apply(&self, txn: &mut Txn<'_>) -> Result<(), StoreError> {
-        let Some(mut person) = PEOPLE.get(txn, &self.user)? else { return Ok(()) };
+    pub(super) fn apply(&self, txn: &mut Txn<'_>, context: &Context) -> Result<(), StoreError> {
+        let Some(mut person) = PEOPLE.get(txn, &self.user)? else {
+            // They were erased while their picture was on its way.
+            if let Some(copied) = &self.copied {
+                discard(txn, context, copied.object.clone());
+                note(txn, context, None)?;
+            }
+            return Ok(());
+        };
         if person.copied != self.copied {
-            person.copied.clone_from(&self.copied);
+            if let Some(old) = std::mem::replace(&mut person.copied, self.copied.clone()) {
+                // Nobody shows the old one from the next publication on.
+                GARBAGE.put(txn, &(context.now.after(SHOWN_ELSEWHERE), old.object), &());
+            }
             PEOPLE.put(txn, &self.user, &person);
             mark_person(txn, self.user)?;
         }

@@ -7,6 +7,8 @@ use std::{panic::resume_unwind, time::Duration};
 
 use super::{
     Context, Hint, StoreError, Tally,
+    erase::note_stay,
+    forget::{leaves_out, leaves_out_unread},
     people::remember,
     publication::mark_changed,
     raw::RawRow,
@@ -109,6 +111,9 @@ pub(super) fn set_aside(
     message: &Unreadable,
 ) -> Result<(), StoreError> {
     let Some(id) = message.id else { return Ok(()) };
+    if leaves_out_unread(txn, id, channel, &message.raw)? {
+        return Ok(());
+    }
     put_aside(txn, id, channel, message.reason.clone(), RawRow::new(&message.raw, None))
 }
 
@@ -126,6 +131,9 @@ fn record(
         txn.hint(Hint::Survey);
         return Ok(());
     };
+    if leaves_out(txn, message.id, message.author.id, &row.place)? {
+        return Ok(());
+    }
     let old = POSTS.get(txn, &message.id)?;
     if old.as_ref().is_some_and(|old| message.edited < old.edited) {
         return Ok(());
@@ -159,7 +167,8 @@ fn record(
         .map(|item| EntryKey { root: post.root, message: message.id, item: *item })
         .collect();
     remove(txn, context, &taken_off)?;
-    remember(txn, &message.author, message.id)
+    remember(txn, &message.author, message.id)?;
+    note_stay(txn, message.author.id)
 }
 
 /// What a message tells of each of its files.
@@ -244,6 +253,9 @@ fn keep_raw(txn: &mut Txn<'_>, message: &Message) -> Result<(), StoreError> {
 }
 
 fn park(txn: &mut Txn<'_>, message: &Message, why: String) -> Result<(), StoreError> {
+    if leaves_out_unread(txn, message.id, message.channel, &message.raw)? {
+        return Ok(());
+    }
     let raw = RawRow::new(&message.raw, message.edited);
     put_aside(txn, message.id, message.channel, why, raw)
 }

@@ -8,7 +8,6 @@
 mod facts;
 mod home;
 mod hold;
-mod erase;
 mod upkeep;
 
 use super::{

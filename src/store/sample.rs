@@ -319,6 +319,21 @@ impl World {
         self.apply(published);
     }
 
+    /// Commits what is no change by itself, and checks every invariant.
+    pub(super) fn change<T>(
+        &self,
+        change: impl FnOnce(&mut Commit<'_>) -> Result<T, StoreError>,
+    ) -> T {
+        let done = self.commit(change).0;
+        invariants::check(self);
+        done
+    }
+
+    /// Commits, and checks nothing: for the many that come before what is tested.
+    pub(super) fn kv_only(&self, add: impl FnOnce(&mut Commit<'_>) -> Result<(), StoreError>) {
+        self.commit(add);
+    }
+
     fn commit<T>(
         &self,
         add: impl FnOnce(&mut Commit<'_>) -> Result<T, StoreError>,

@@ -2,6 +2,8 @@
 //!
 //! A table's number is on disk for ever; a new table takes a new one.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -11,6 +13,7 @@ use super::{
 use crate::domain::{
     coverage::Coverage,
     entry::{Content, Entry, EntryKey, Person, Post, Sha256},
+    forget::{Erased, Forgotten},
     id::{ChannelId, GuildId, MessageId, UserId},
     job::{Job, Queue, Rank, Subject},
     place::Place,
@@ -75,6 +78,14 @@ pub(super) const MASS: Table<Part<4>, MassRow> = Table::new(29, "mass deletions"
 pub(super) const LOST: Table<(Part<5>, ChannelId), Timestamp> = Table::new(29, "lost places");
 /// Up to which change everything is published.
 pub(super) const REACHED: Table<Part<6>, Reached> = Table::new(29, "published changes");
+/// What is being erased, and how far that has come.
+pub(super) const ERASURES: Table<Forgotten, ErasureRow> = Table::new(30, "erasures");
+/// What is not archived.
+pub(super) const FORGOTTEN: Table<Forgotten, ForgottenRow> = Table::new(31, "forgotten");
+/// Whether members of servers have said that they do not want to be archived.
+pub(super) const MEMBERS: Table<(GuildId, UserId), MemberRow> = Table::new(32, "members");
+/// What is left to do for all that was erased.
+pub(super) const AFTERMATH: Table<(), AftermathRow> = Table::new(33, "aftermath");
 
 /// A server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -304,6 +315,83 @@ pub(super) struct Reached {
     pub(super) changes: u64,
 }
 
+/// Something on its way out of the archive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ErasureRow {
+    /// How far the archive was gone through for it.
+    pub(super) progress: Progress,
+}
+
+/// How far the archive was gone through; each step names the next message to look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) enum Progress {
+    /// In messages that carried files.
+    Posts(MessageId),
+    /// In messages as Discord sent them.
+    Raw(MessageId),
+    /// In messages that could not be recorded.
+    Parked(MessageId),
+}
+
+/// Something that is not archived.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForgottenRow {
+    /// Since when.
+    pub since: Timestamp,
+    /// On whose word.
+    pub word: Word,
+    /// Messages from this one on are archived again; none while nothing is.
+    pub until: Option<MessageId>,
+    /// What was erased for it.
+    pub erased: Erased,
+}
+
+/// On whose word something is not archived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Word {
+    /// On that of whoever runs this archive.
+    Keeper,
+    /// On their own: they took the role for it.
+    Member,
+}
+
+/// A member of a server, as last looked up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberRow {
+    /// When.
+    pub looked_at: Timestamp,
+    /// Whether they had a role that says that they are not to be archived.
+    pub opted_out: bool,
+}
+
+/// What is left to do for all that was erased.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct AftermathRow {
+    /// When something was erased last: whatever copy of this store is older must be replaced and deleted.
+    pub(super) erased_at: Timestamp,
+    /// The number of the last erasure among the changes.
+    pub(super) erased: u64,
+    /// Up to which number everything erased has left the bucket, and every file of the page that named it.
+    pub(super) purged: u64,
+    /// People of whom something was erased, and for what. Nothing may be left of them, and then their names go too.
+    pub(super) leavers: BTreeMap<UserId, Option<Forgotten>>,
+    /// The next message to look at for something that is left of them.
+    pub(super) leavers_to: MessageId,
+}
+
+impl Default for AftermathRow {
+    fn default() -> Self {
+        Self {
+            erased_at: Timestamp::default(),
+            erased: 0,
+            purged: 0,
+            leavers: BTreeMap::new(),
+            leavers_to: MessageId::FIRST,
+        }
+    }
+}
+
 /// Rows in their first form.
 macro_rules! first_form {
     ($($row:ty),+ $(,)?) => {$( impl Row for $row {} )+};
@@ -335,4 +423,8 @@ first_form!(
     MassRow,
     Reached,
     Timestamp,
+    ErasureRow,
+    ForgottenRow,
+    MemberRow,
+    AftermathRow,
 );

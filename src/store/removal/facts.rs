@@ -3,12 +3,7 @@
 
 use super::{bring_back, remove, stand, walk};
 use crate::{
-    domain::{
-        entry::EntryKey,
-        id::ChannelId,
-        place::Place,
-        time::{Month, Timestamp},
-    },
+    domain::{entry::EntryKey, id::ChannelId, place::Place, time::Timestamp},
     store::{
         Context, Store, StoreError, Tally,
         table::{Part, Source, Txn},
@@ -122,11 +117,5 @@ impl Store {
     pub fn lost_places(&self) -> Result<Vec<ChannelId>, StoreError> {
         let rows = LOST.below(&self.source(), &Part::<5>, usize::MAX)?;
         Ok(rows.into_iter().map(|((_, place), _)| place).collect())
-    }
-
-    /// Whether what is published of a month is to go with the next publication.
-    pub fn is_recalled(&self, root: ChannelId, month: Month) -> Result<bool, StoreError> {
-        let key = (Part, (root, month.number()));
-        crate::store::tables::RECALLED.contains(&self.source(), &key)
     }
 }

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use super::{
-    erase::{erase_entry, erase_message},
     facts::{look_again, place_lost},
     hold::held_since,
     stand,
@@ -18,6 +17,7 @@ use crate::{
     },
     store::{
         Context, StoreError,
+        erase::{Trace, erase_entry, erase_message},
         publication::mark_changed,
         table::{Part, Txn},
         tables::{
@@ -154,7 +154,9 @@ fn erase_removed(
         }
     }
     if (deleted || lost.is_some()) && !stay {
-        erase_message(txn, context, message, &erased)?;
+        let tombstone = TOMBSTONES.get(txn, &message)?;
+        let trace = tombstone.map_or(Trace::Nothing, |row| Trace::Tombstone(row.channel));
+        erase_message(txn, context, message, trace)?;
         return Ok(None);
     }
     for key in erased {

@@ -2,6 +2,7 @@
 
 use crate::domain::{
     entry::{EntryKey, Sha256},
+    forget::Forgotten,
     id::{AttachmentId, ChannelId, GuildId, MessageId, UserId},
     job::{Queue, Rank, Subject, entry_bytes, entry_from_bytes},
     time::Timestamp,
@@ -111,6 +112,21 @@ impl Key for Rank {
 
     fn read(bytes: &mut &[u8]) -> Option<Self> {
         take(bytes).and_then(Self::from_bytes)
+    }
+}
+
+impl Key for Forgotten {
+    fn write(&self, out: &mut Vec<u8>) {
+        let (kind, first, second) = self.parts();
+        out.push(kind);
+        out.extend(first.to_be_bytes());
+        out.extend(second.to_be_bytes());
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        let [kind] = take(bytes)?;
+        let mut number = || take(bytes).map(u64::from_be_bytes);
+        Self::from_parts(kind, number()?, number()?)
     }
 }
 

@@ -16,6 +16,7 @@ use crate::{
     },
     store::{
         Context, Store, StoreError, Tally,
+        erase::note,
         links::{set_renewal, withdraw_in_time},
         publication::mark_changed,
         removal::{leave_still, still_put, unused},
@@ -67,6 +68,7 @@ impl Stored {
             // Erased while it was on its way: so its bytes go too, unless somebody else has them.
             if !CONTENTS.contains(txn, &self.sha256)? {
                 unused(txn, context, bytes, &self.content.object)?;
+                note(txn, context, None)?;
             }
             return Ok(());
         };
@@ -110,7 +112,7 @@ impl Looked {
         match self.subject {
             Subject::Content(sha256) => {
                 let Some(mut content) = CONTENTS.get(txn, &sha256)? else {
-                    return still_put(txn, context, self.subject, &self.look);
+                    return self.come_too_late(txn, context);
                 };
                 let old = content.look.replace(self.look.clone());
                 CONTENTS.put(txn, &sha256, &content);
@@ -124,7 +126,7 @@ impl Looked {
             }
             Subject::Entry(key) => {
                 let Some(mut entry) = ENTRIES.get(txn, &key)? else {
-                    return still_put(txn, context, self.subject, &self.look);
+                    return self.come_too_late(txn, context);
                 };
                 let old = entry.look.replace(self.look.clone());
                 ENTRIES.put(txn, &key, &entry);
@@ -133,6 +135,15 @@ impl Looked {
             }
             Subject::Still(_) => Ok(()),
         }
+    }
+
+    /// What was looked at was erased meanwhile.
+    fn come_too_late(&self, txn: &mut Txn<'_>, context: &Context) -> Result<(), StoreError> {
+        if self.look.still.is_none() {
+            return Ok(());
+        }
+        still_put(txn, context, self.subject, &self.look)?;
+        note(txn, context, None)
     }
 
     fn still_seen(
