@@ -22,6 +22,7 @@ mod schedules;
 mod links;
 mod copies;
 mod access;
+mod removal;
 
 use std::{
     path::Path,
@@ -38,9 +39,10 @@ use bowerbird::{
     bucket::{Faults, MemoryBucket},
     domain::{
         id::{ChannelId, MessageId},
+        removal::RemovalPolicy,
         selection::{MediaKind, MediaMode, MediaSelection},
     },
-    store::{MemoryKv, Store},
+    store::{MemoryKv, Store, Tally},
 };
 use tokio::time::timeout;
 
@@ -79,6 +81,7 @@ struct World {
     mode: MediaMode,
     wanted: Wanted,
     selection: MediaSelection,
+    removal: RemovalPolicy,
     end: Option<(Step, u32)>,
     fuse: Option<Fuse>,
     lives: u64,
@@ -114,6 +117,7 @@ impl World {
             mode: MediaMode::Copy,
             wanted: from_now_on(true),
             selection: MediaSelection { kinds: MediaKind::ALL.into(), max_size: None },
+            removal: RemovalPolicy::default(),
             end: None,
             fuse: None,
             lives: 0,
@@ -193,6 +197,7 @@ impl World {
         service.is_done().unwrap()
             && self.store().changed_months().unwrap().is_empty()
             && self.store().changed_people(1).unwrap().is_empty()
+            && self.store().tallies().unwrap().get(Tally::MovesWaiting) == 0
             && self.differences().is_empty()
     }
 
@@ -292,6 +297,9 @@ impl World {
         let state = self.truth.state();
         let unreferenced = compare::unreferenced(&state, &archive, &self.store(), &objects);
         assert!(unreferenced.is_empty(), "nothing leads to {unreferenced:#?}");
+        let misplaced =
+            compare::misplaced(&state, &self.store(), &objects, &self.private.objects());
+        assert!(misplaced.is_empty(), "{misplaced:#?}");
     }
 }
 

@@ -13,10 +13,7 @@ use bowerbird::{
     cdn::Cdn,
     clock::Clock,
     discord::{Discord, gateway::Gateway},
-    domain::{
-        removal::RemovalPolicy,
-        selection::{MediaMode, PlaceSelection, Policy},
-    },
+    domain::selection::{MediaMode, PlaceSelection, Policy},
     ffmpeg::Thumbnailer,
     gallery::page::PageMode,
     spool::Spool,
@@ -184,6 +181,8 @@ async fn open_ports(world: &World, life: &Life, clock: Clock) -> Ports {
     let mut cdn: Arc<dyn Cdn> = Arc::new(cdn);
     let looker = FakeThumbnailer { truth, fate: fate.clone(), dice, weather };
     let mut thumbnailer: Arc<dyn Thumbnailer> = Arc::new(looker);
+    let private: Arc<dyn Bucket> = Arc::new(world.private.clone());
+    let private: Arc<dyn Bucket> = Arc::new(Mortal::new(private, fate.clone()));
     let mut kv: Arc<dyn Kv> = Arc::new(Mortal::new(Arc::clone(&world.kv), fate));
     if let Some(fuse) = &world.fuse {
         let fuse = || Fuse::clone(fuse);
@@ -199,7 +198,6 @@ async fn open_ports(world: &World, life: &Life, clock: Clock) -> Ports {
     let spool = Spool::open(world.folder.path().join("spool"), SPOOL).await.unwrap();
     open::sweep(&spool, &store).await.unwrap();
     let gateway = Some(gateway);
-    let private: Arc<dyn Bucket> = Arc::new(world.private.clone());
     let lease = Keeper::new(lease.expect("nobody else wants this bucket"), clock);
     Ports { discord, gateway, cdn, bucket, private, store, spool, thumbnailer, lease, clock }
 }
@@ -230,7 +228,7 @@ fn orders(world: &World) -> Orders {
             selection: world.selection.clone(),
             mode: world.mode,
             publish_every: Duration::from_mins(1),
-            removal: RemovalPolicy::default(),
+            removal: world.removal,
         },
         selection: PlaceSelection { guilds: [GUILD].into(), ..PlaceSelection::default() },
         wanted: world.wanted,

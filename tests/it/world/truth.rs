@@ -77,6 +77,7 @@ pub(super) enum Telling {
 pub(super) struct Channel {
     pub(super) place: Place,
     pub(super) posts: BTreeMap<MessageId, Post>,
+    pub(super) deleted: bool,
 }
 
 /// A message with everything it ever was.
@@ -117,6 +118,8 @@ pub(super) enum Told {
     Deleted(ChannelId, MessageId),
     Thread(ChannelId),
     PlacesChanged,
+    ChannelGone(ChannelId),
+    GuildLost,
 }
 
 impl Post {
@@ -188,7 +191,7 @@ impl Truth {
             last_message: None,
             archived_at: None,
         };
-        state.channels.insert(id, Channel { place, posts: BTreeMap::new() });
+        state.channels.insert(id, Channel { place, posts: BTreeMap::new(), deleted: false });
         state.tell(&Told::PlacesChanged);
         drop(state);
         self.ring();
@@ -207,7 +210,7 @@ impl Truth {
             ..above
         };
         let place = Place { last_message: None, ..place };
-        state.channels.insert(id, Channel { place, posts: BTreeMap::new() });
+        state.channels.insert(id, Channel { place, posts: BTreeMap::new(), deleted: false });
         state.tell(&Told::Thread(id));
         drop(state);
         self.ring();
@@ -301,6 +304,41 @@ impl Truth {
         }
         state.tell(&Told::PlacesChanged);
         drop(state);
+        self.ring();
+    }
+
+    /// Everybody may see a channel and its threads, or only some.
+    pub(super) fn open_to(&self, channel: ChannelId, public: bool) {
+        let mut state = self.state();
+        for place in state.channels.values_mut().map(|channel| &mut channel.place) {
+            if place.id == channel || place.parent == Some(channel) {
+                place.public = public;
+            }
+        }
+        state.tell(&Told::PlacesChanged);
+        drop(state);
+        self.ring();
+    }
+
+    /// Somebody deletes a channel with its threads, and Discord with it everything in them.
+    pub(super) fn delete_channel(&self, channel: ChannelId) {
+        let mut state = self.state();
+        let hearing = state.tell(&Told::ChannelGone(channel));
+        for (id, place) in &mut state.channels {
+            if *id == channel || place.place.parent == Some(channel) {
+                place.deleted = true;
+                for post in place.posts.values_mut() {
+                    post.deleted.get_or_insert_with(|| hearing.clone());
+                }
+            }
+        }
+        drop(state);
+        self.ring();
+    }
+
+    /// The bot is thrown out.
+    pub(super) fn throw_out(&self) {
+        self.state().tell(&Told::GuildLost);
         self.ring();
     }
 
