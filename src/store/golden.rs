@@ -11,13 +11,20 @@ use super::{
     StartsRow, Word,
     raw::RawRow,
     sample::{CHANNEL, THREAD, at, content, key, message, place, sha},
-    table::{Key, Row, Table},
+    table::{Key, Part, Row, Table},
     tables::{
         AFTERMATH, AftermathRow, CONTENTS, DELAYED, DIRTY, ENTRIES, ERASURES, ErasureRow,
         FORGOTTEN, GARBAGE, GUILDS, INDEXES, JOBS, MEMBERS, MemberRow, PARKED, PARKED_MESSAGES,
         PEOPLE, PEOPLE_CHANGED, PLACES, POLICY, POSTS, PUBLICATION, ParkedMessage, PersonDirty,
         PlaceRow, PolicyRow, Progress, RAW, READY, RENEWALS, SESSIONS, SHARDS, STARTS, TALLIES,
         TOMBSTONES, Tombstone, USES,
+    },
+};
+use super::{
+    sample::id,
+    tables::{
+        HOMES, Held, HomeRow, LEFT_OUT, LOST, MASS, MassRow, REACHED, RECALLED, REMOVED,
+        REMOVED_AT, Reached, RemovedRow, STILL_USES, WALKS, WalkRow,
     },
 };
 use crate::domain::{
@@ -28,6 +35,7 @@ use crate::domain::{
     job::{Job, JobState, Lane, Queue, Rank, Subject},
     message::Attachment,
     place::PlaceKind,
+    removal::{Home, Wave},
     selection::MediaKind,
 };
 
@@ -269,6 +277,34 @@ fn what_is_forgotten_keeps_its_form() {
         leavers_to: MessageId(5),
     };
     check("aftermath", &AFTERMATH, &(), &row);
+}
+
+#[test]
+fn removals_keep_their_form() {
+    check("removed", &REMOVED, &key(1, 1), &RemovedRow { at: at(1), kept: true });
+    check("removal", &REMOVED_AT, &(at(1), id(1)), &());
+    let home = |home| HomeRow { object: "media/a.mp4".into(), home, stale: Some(300) };
+    let subject = Subject::Content(sha(1));
+    for (name, place) in
+        [("public", Home::Public), ("private", Home::Private), ("nowhere", Home::Nowhere)]
+    {
+        check(&format!("home_{name}"), &HOMES, &subject, &home(place));
+    }
+    check("home_of_still", &HOMES, &Subject::Still(sha(1)), &home(Home::Public));
+    check("left_out", &LEFT_OUT, &(Part, CHANNEL, THREAD), &());
+    let reached = Reached { changes: 300 };
+    let month = (CHANNEL, at(0).month().number());
+    check("recalled", &RECALLED, &(Part, month), &reached);
+    check("still_use", &STILL_USES, &(Part, sha(1), Subject::Entry(key(1, 1))), &());
+    check("walk", &WALKS, &(Part, CHANNEL), &WalkRow { after: Some(key(1, 1)) });
+    let mass = MassRow {
+        wave: Wave { deleted: vec![(at(1), 20), (at(2), 300)] },
+        held: Some(Held { since: at(1), files: 320 }),
+        keep_until: Some(at(3)),
+    };
+    check("mass", &MASS, &Part, &mass);
+    check("lost", &LOST, &(Part, CHANNEL), &at(1));
+    check("reached", &REACHED, &Part, &reached);
 }
 
 #[test]

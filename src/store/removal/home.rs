@@ -146,17 +146,20 @@ pub(in crate::store) fn waits_for_publication(
     Ok(chore.is_some_and(Chore::waits_for_publication) && !is_published(source, &row)?)
 }
 
-/// Begins what is to be done. From here on nobody counts on bytes that are to be erased.
+/// Begins what is to be done. From here on nobody counts on bytes that are to be erased, and a copy that is being made
+/// is not forgotten, whatever becomes of it.
 pub(in crate::store) fn begin_chore(
     txn: &mut Txn<'_>,
     subject: Subject,
     chore: Chore,
 ) -> Result<(), StoreError> {
-    if chore == Chore::Erase
-        && let Some(row) = HOMES.get(txn, &subject)?
-    {
-        HOMES.put(txn, &subject, &HomeRow { home: Home::Nowhere, ..row });
-    }
+    let Some(row) = HOMES.get(txn, &subject)? else { return Ok(()) };
+    let row = match chore {
+        Chore::Erase => HomeRow { home: Home::Nowhere, ..row },
+        Chore::Copy(_) => HomeRow { stale: Some(last_change(txn)?), ..row },
+        Chore::Clear(_) => return Ok(()),
+    };
+    HOMES.put(txn, &subject, &row);
     Ok(())
 }
 

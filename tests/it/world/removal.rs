@@ -426,7 +426,7 @@ fn in_link_mode_stills_and_former_copies_go_too() {
     world.crash();
     world = world.mode(MediaMode::Link);
     world.start();
-    world.run_until_idle();
+    world.run_for(A_WHILE);
     let channel = world.channel();
     let linked = world.truth.post(channel, &[Sort::Film]);
     world.run_for(A_WHILE);
@@ -450,27 +450,27 @@ fn in_link_mode_stills_and_former_copies_go_too() {
 
 #[test]
 fn wherever_the_process_dies_the_end_is_the_same() {
-    let steps = [Step::Commit, Step::Flush, Step::Flushed, Step::Put, Step::PutDone, Step::Delete];
-    let manifest = [Step::Manifest, Step::ManifestDone];
-    for step in steps.into_iter().chain(manifest) {
-        let most = if manifest.contains(&step) { 1 } else { 6 };
-        for time in 1..=most {
-            let mut world = archived(13, OnDelete::Hide);
-            let (message, paths) = film(&world);
-            world.crash();
-            world.crash_at(step, time);
-            world.start();
-            world.truth.delete(world.channel(), message);
-            let ran = world.run_for(PATIENCE);
-            assert!(matches!(ran, Ran::Died(_) | Ran::On), "{ran:?}");
-            world.assert_sound();
-            world.restart();
-            world.run_for(A_WHILE);
-            assert_eq!(shown(&world, message), 0, "{step:?} {time}");
-            world.run_for(PATIENCE);
-            lie(&world, &paths, false, false);
-            world.assert_archived();
-        }
+    let flush = [1, 3, 5, 7].map(|time| (Step::Flush, time));
+    let moves = [Step::Put, Step::PutDone, Step::Delete];
+    let moves = moves.into_iter().flat_map(|step| (1..=3).map(move |time| (step, time)));
+    let manifest = [(Step::Flushed, 4), (Step::Manifest, 1), (Step::ManifestDone, 1)];
+    for (step, time) in flush.into_iter().chain(moves).chain(manifest) {
+        let mut world = archived(13, OnDelete::Hide);
+        world.removal.erase_after = Some(Duration::from_mins(20));
+        let (message, paths) = film(&world);
+        world.crash();
+        world.crash_at(step, time);
+        world.start();
+        world.truth.delete(world.channel(), message);
+        let ran = world.run_for(Duration::from_mins(30));
+        assert!(matches!(ran, Ran::Died(_) | Ran::On), "{ran:?}");
+        world.assert_sound();
+        world.restart();
+        world.run_for(A_WHILE);
+        assert_eq!(shown(&world, message), 0, "{step:?} {time}");
+        world.run_for(Duration::from_mins(30));
+        lie(&world, &paths, false, false);
+        world.assert_archived();
     }
 }
 
