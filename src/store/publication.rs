@@ -1,15 +1,14 @@
 //! What of the catalogue is published, and what has changed since.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     ChangedPerson, Context, Hint, Store, StoreError,
     people::person_published,
-    removal::removed_since,
     table::{Part, Txn},
     tables::{
         CONTENTS, DIRTY, ENTRIES, GARBAGE, HOMES, INDEXES, POSTS, PUBLICATION, REACHED, RECALLED,
-        SHARDS,
+        REMOVED, SHARDS,
     },
     tables::{Dirty, IndexRow, PublicationRow, Reached, ShardsRow},
     tally::{last_change, number_change},
@@ -250,7 +249,15 @@ impl Store {
         let mut entries = Vec::with_capacity(rows.len());
         let mut last_post: Option<(MessageId, Post)> = None;
         // Mostly nothing is away from home, and nothing was removed: then nobody is asked.
-        let moved = !HOMES.after(&source, None, 1)?.is_empty();
+        let moved = self.awaits_publication()?;
+        let removed = REMOVED.between(
+            &source,
+            &first(month.month.start()),
+            &first(month.month.end()),
+            usize::MAX,
+        )?;
+        let removed: BTreeMap<EntryKey, Timestamp> =
+            removed.into_iter().map(|(key, row)| (key, row.at)).collect();
         for (key, mut entry) in rows {
             let post = match &last_post {
                 Some((message, post)) if *message == key.message => Some(post.clone()),
@@ -269,7 +276,7 @@ impl Store {
                     self.withhold_still(&mut content.look)?;
                 }
             }
-            let removed = removed_since(&source, key)?;
+            let removed = removed.get(&key).copied();
             entries.push(MonthEntry { key, post, entry, content, home, removed });
         }
         Ok(entries)
@@ -284,6 +291,11 @@ impl Store {
             look.still = None;
         }
         Ok(())
+    }
+
+    /// Whether any bytes are not simply in the public bucket: then somebody may wait for a publication.
+    pub fn awaits_publication(&self) -> Result<bool, StoreError> {
+        Ok(!HOMES.after(&self.source(), None, 1)?.is_empty())
     }
 
     /// Up to which change everything is published.

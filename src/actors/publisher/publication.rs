@@ -151,8 +151,10 @@ impl Editor {
     /// Writes down that everything up to a change is published, so that bytes that are named no more may go.
     async fn reach(&self, changes: u64) -> Result<(), PublishError> {
         let store = self.parts.store.clone();
-        let reached = tokio::task::spawn_blocking(move || store.published_to()).await;
-        if reached.expect("reading the store does not panic")? < changes {
+        let news = tokio::task::spawn_blocking(move || {
+            Ok::<_, StoreError>(store.awaits_publication()? && store.published_to()? < changes)
+        });
+        if news.await.expect("reading the store does not panic")? {
             self.parts.ledger.record([PublishedTo(changes).into()]).await;
         }
         Ok(())

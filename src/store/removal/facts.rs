@@ -47,14 +47,6 @@ pub(in crate::store) fn is_left_out(
     Ok(left_out.iter().any(|((_, _, id), ())| *id == place))
 }
 
-/// Since when an entry is no longer to be seen on Discord, where that is known.
-pub(in crate::store) fn removed_since(
-    source: &impl Source,
-    key: EntryKey,
-) -> Result<Option<Timestamp>, StoreError> {
-    Ok(REMOVED.get(source, &key)?.map(|row| row.at))
-}
-
 /// Since when the place that holds a message is deleted.
 pub(super) fn place_lost(
     source: &impl Source,
