@@ -4,6 +4,9 @@ pub mod settings;
 pub mod open;
 pub mod choice;
 pub mod overview;
+pub mod metric;
+pub mod vitals;
+pub mod alerts;
 pub mod attend;
 pub mod control;
 pub mod checkup;
@@ -200,19 +203,11 @@ impl Service {
         }));
         publisher_seat.start(Publisher::new(common.publisher(&ports, orders)));
         let hands = Hands::default();
-        mover_seat.start(Worker::new(common.worker(
-            Mover {
-                public: Arc::clone(&ports.bucket),
-                private: Arc::clone(&ports.private),
-                spool: ports.spool.clone(),
-                store: common.store.clone(),
-                hands: hands.clone(),
-            },
-            mover::AT_ONCE,
-        )));
+        mover_seat.start(Worker::new(common.worker(mover_over(&ports, &hands), mover::AT_ONCE)));
         thumbnail_seat.start(Worker::new(common.worker(
             Looker {
                 thumbnailer: Arc::clone(&ports.thumbnailer),
+                cdn: Arc::clone(&ports.cdn),
                 bucket: Arc::clone(&ports.bucket),
                 spool: ports.spool.clone(),
                 eyes: Eyes::default(),
@@ -388,6 +383,16 @@ impl Common {
             alarm: self.alarm.clone(),
             progress,
         }
+    }
+}
+
+fn mover_over(ports: &Ports, hands: &Hands) -> Mover {
+    Mover {
+        public: Arc::clone(&ports.bucket),
+        private: Arc::clone(&ports.private),
+        spool: ports.spool.clone(),
+        store: ports.store.clone(),
+        hands: hands.clone(),
     }
 }
 

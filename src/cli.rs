@@ -239,6 +239,7 @@ Examples:
   bowerbird status --keep-deleted                   after somebody deleted half the server
 
 Asks the service that runs on STATE_DIR (./state), or reads the store there when none runs.")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct StatusArgs {
     /// Lists every channel and thread, not only those that need attention.
     #[arg(long, conflicts_with = "json")]

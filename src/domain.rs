@@ -5,6 +5,7 @@
 pub mod id;
 pub mod time;
 pub mod text;
+pub mod printable;
 pub mod link;
 pub mod message;
 pub mod place;

@@ -14,3 +14,4 @@ pub mod domain;
 pub mod ffmpeg;
 pub mod gallery;
 pub mod serve;
+pub mod herald;

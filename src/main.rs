@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use bowerbird::{
     app::{runtime, settings::Settings},
     cli::{Cli, execute::execute},
+    domain::printable::lines,
 };
 use clap::Parser;
 
@@ -17,7 +18,8 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("bowerbird: {error:#}");
+            // It may quote what somebody called a channel.
+            eprintln!("bowerbird: {}", lines(&format!("{error:#}")));
             ExitCode::FAILURE
         }
     }

@@ -21,6 +21,7 @@ mod work;
 mod links;
 mod publication;
 mod removal;
+mod vitals;
 mod change;
 #[cfg(test)]
 mod sample;
@@ -28,6 +29,8 @@ mod sample;
 mod golden;
 #[cfg(test)]
 mod invariants;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 
 use std::sync::Arc;
 
@@ -53,6 +56,7 @@ pub use self::{
         SessionRow, ShardRef, ShardsRow, StartsRow, Word,
     },
     tally::{Tallies, Tally},
+    vitals::Backlog,
     work::{Claim, Claimed, Failed, Looked, ParkedJob, Stored, SweepDone, Task},
 };
 

@@ -7,7 +7,7 @@ use std::{io::ErrorKind, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use tokio::time::sleep;
-use tracing::error;
+use tracing::{debug, error};
 
 use super::{
     hands::{Hands, Hold},
@@ -60,7 +60,10 @@ impl Work for Copier {
         let sha256 = spooled.sha256;
         *hold = Some(self.hands.take(Subject::Content(sha256)).await);
         match self.keep(&spooled).await {
-            Ok(content) => Ok(Stored { key: *key, sha256, content }.into()),
+            Ok(content) => {
+                debug!(object = content.object, size = content.size, "stored");
+                Ok(Stored { key: *key, sha256, content }.into())
+            }
             Err(failure) => {
                 self.make_room(sha256).await;
                 Err(failure)

@@ -132,6 +132,23 @@ pub struct Covered {
     pub messages: u64,
 }
 
+impl Standing {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Denied, Self::Incomplete, Self::Complete, Self::Deleted, Self::LeftOut];
+
+    /// Its name in JSON and in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Denied => "denied",
+            Self::Incomplete => "incomplete",
+            Self::Complete => "complete",
+            Self::Deleted => "deleted",
+            Self::LeftOut => "left_out",
+        }
+    }
+}
+
 /// How far the reading of a place is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

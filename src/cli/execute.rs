@@ -1,6 +1,8 @@
 //! From a command and its settings to the one function that carries it out.
 
-use std::{num::NonZeroUsize, thread::available_parallelism};
+use std::{
+    fs::DirBuilder, num::NonZeroUsize, os::unix::fs::DirBuilderExt, thread::available_parallelism,
+};
 
 use anyhow::Context as _;
 use tracing::warn;
@@ -47,11 +49,16 @@ fn service_config(settings: &Settings) -> anyhow::Result<Config> {
     let config = Config::check(&|name| settings.get(name), cores)
         .map_err(|problems| anyhow::anyhow!("{problems}"))?;
     logs::begin(config.log);
+    if let Some(exposure) = settings.exposure() {
+        warn!("{exposure}");
+    }
     let names = settings.names();
     for hint in hints(names.iter().map(String::as_str)) {
         warn!("{hint}");
     }
-    std::fs::create_dir_all(&config.state_dir).with_context(|| {
+    // It holds what people wrote and deleted: nobody else's business on this machine.
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(&config.state_dir);
+    made.with_context(|| {
         format!(
             "STATE_DIR: the folder {} can't be made; set STATE_DIR to one that may be written",
             config.state_dir.display()

@@ -20,6 +20,7 @@ use crate::{
         coverage::{EXTRACTOR, Span},
         id::MessageId,
         place::Access,
+        printable::Printable,
         selection::PlaceSelection,
     },
     store::{Store, Tally},
@@ -113,17 +114,18 @@ fn judge(
         let permission = row.place.access != Access::Readable;
         match denied {
             Some(why) if permission && why.contains("permission") => {
-                missing.push(format!("#{} is not covered: {why}", row.place.name));
+                missing.push(format!("#{} is not covered: {why}", Printable(&row.place.name)));
             }
             Some(_) => {}
             None if listed.is_some() && !is_covered(&row, span) => {
-                missing.push(format!("#{} is not covered", row.place.name));
+                missing.push(format!("#{} is not covered", Printable(&row.place.name)));
             }
             None => {}
         }
     }
     for job in &overview.parked {
-        missing.push(format!("{} of {} was put aside: {}", job.queue, job.subject, job.why));
+        let why = Printable(&job.why);
+        missing.push(format!("{} of {} was put aside: {why}", job.queue, job.subject));
     }
     let unpublished = store.changed_months()?.len();
     if unpublished > 0 {
@@ -168,7 +170,7 @@ async fn foretell(
     for guild in &selection.guilds {
         let survey = discord.survey(*guild).await?;
         let threads = discord.active_threads(*guild, &survey.channels).await?;
-        say(format_args!("{}\n", survey.guild.name))?;
+        say(format_args!("{}\n", Printable(&survey.guild.name)))?;
         for place in
             survey.channels.iter().chain(&threads).filter(|place| place.kind.holds_messages())
         {
@@ -189,7 +191,7 @@ async fn foretell(
                     },
                 },
             };
-            say(format_args!("  #{:<28} {plan}\n", place.name))?;
+            say(format_args!("  #{:<28} {plan}\n", Printable(&place.name)))?;
         }
     }
     let waiting = Overview::read(store, Some(selection))?.waiting;

@@ -8,6 +8,7 @@ use super::{
     Published, PublishedTo, Purged, SessionMoved, Started, Store, StoreError, Stored, Surveyed,
     SweepDone, Tended, ThreadsListed, Txn, erase,
     removal::{allow_erasing, keep_deleted, tend},
+    tables::PROBE,
     work::{retry_parked, sweep},
 };
 use crate::domain::{selection::Policy, time::Timestamp};
@@ -69,6 +70,8 @@ pub enum Change {
     EraseSome,
     /// What was erased has left the bucket.
     Purged(Purged),
+    /// Somebody wants to know whether anything can be written.
+    Probe,
 }
 
 /// What a change may need besides itself.
@@ -123,6 +126,10 @@ impl Change {
             Self::Allow(change) => change.apply(txn),
             Self::EraseSome => erase::step(txn, context),
             Self::Purged(change) => change.apply(txn),
+            Self::Probe => {
+                PROBE.put(txn, &(), &context.now.as_millis());
+                Ok(())
+            }
         }
     }
 }

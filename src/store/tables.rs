@@ -87,6 +87,9 @@ pub(super) const MEMBERS: Table<(GuildId, UserId), MemberRow> = Table::new(32, "
 /// What is left to do for all that was erased.
 pub(super) const AFTERMATH: Table<(), AftermathRow> = Table::new(33, "aftermath");
 
+/// Written to see whether anything can be.
+pub(super) const PROBE: Table<(), i64> = Table::new(42, "probe");
+
 /// A server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GuildRow {

@@ -129,6 +129,9 @@ impl Reader {
         messages.retain(|message| wanted.contains(message.id));
         unreadable.retain(|message| message.id.is_none_or(|id| wanted.contains(id)));
         debug!(%place, messages = count, ?span, "page read");
+        for message in messages.iter().filter(|message| !message.attachments.is_empty()) {
+            debug!(message_id = %message.id, files = message.attachments.len(), "read");
+        }
         let read = PageRead { place, span, messages, unreadable, anchor, answered_at };
         self.ledger.record([read.into()]).await;
         if proven.is_some() && span.is_none() {

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use indicatif::HumanBytes;
 
 use super::{Covered, Files, HeldBack, Overview, Running, Standing, Waiting};
+use crate::domain::printable::Printable;
 
 /// A screen holds some fifty lines; half of them for places leaves the rest in sight.
 const PLACES_SHOWN: usize = 25;
@@ -93,7 +94,8 @@ impl Words<'_> {
         shown.sort_by_key(|place| (place.state, place.kind == "thread"));
         for place in shown.iter().take(limit) {
             let name = format!("#{}", place.name);
-            writeln!(f, "  {name:<28} {:>8} messages  {}", place.messages, standing(place))?;
+            let (name, messages) = (Printable(&name), place.messages);
+            writeln!(f, "  {name:<28} {messages:>8} messages  {}", standing(place))?;
         }
         let hidden = places.len() - shown.len().min(limit);
         if hidden == 0 {
@@ -186,7 +188,7 @@ fn write_parked(f: &mut fmt::Formatter<'_>, overview: &Overview) -> fmt::Result 
     }
     writeln!(f, "Put aside  {parked} that failed for good, or again and again:")?;
     for job in &overview.parked {
-        writeln!(f, "  {} {}: {}", job.queue, job.subject, job.why)?;
+        writeln!(f, "  {} {}: {}", job.queue, job.subject, Printable(&job.why))?;
     }
     let shown = u64::try_from(overview.parked.len()).unwrap_or(u64::MAX);
     if parked > shown {

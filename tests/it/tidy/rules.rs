@@ -21,11 +21,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "app",
         &[
-            "cli", "config", "actors", "serve", "gallery", "spool", "discord", "cdn", "bucket",
-            "store", "ffmpeg", "clock", "domain",
+            "cli", "config", "herald", "actors", "serve", "gallery", "spool", "discord", "cdn",
+            "bucket", "store", "ffmpeg", "clock", "domain",
         ],
     ),
     ("cli", &["domain"]),
+    ("herald", &[]),
     ("config", &["domain"]),
     (
         "actors",
