@@ -13,6 +13,10 @@
 //!
 //!  store ─▶ Mirror ─▶ private bucket (what was committed, and from time to time the whole)
 //!  Verifier: bucket beside store, when the app asks and by itself; Record(Sealed · Mended · Verified)
+//!                     Record(Stored · Looked · Moved · LinksRefreshed · Published · Failed), Claim
+//!                        ┌────────────┬─────────────┬────┴──────┬──────────────┐
+//!                     Download     Thumbnail       Mover      Refresh       Publisher
+//!                   CDN→spool→bucket  ffmpeg→bucket  bucket↔bucket  signed links   shards→manifest→bucket
 //! ```
 //!
 //! Reconcile stands beside Backfill, and reads again what was read once Backfill has nothing to read.
@@ -29,8 +33,10 @@ pub mod gateway;
 pub mod backfill;
 pub mod reconcile;
 pub mod worker;
+pub mod hands;
 pub mod download;
 pub mod thumbnail;
+pub mod mover;
 pub mod refresh;
 pub mod publisher;
 pub mod mirror;

@@ -29,7 +29,9 @@ use crate::{
         backfill::{self, Backfill, Progress, Wanted},
         download::Copier,
         gateway::{self, Gateway, Health},
+        hands::Hands,
         mirror::{self, Mirror},
+        mover::{self, Mover},
         persistence::{self, Ledger, Persistence},
         publisher::{self, Keeper, Page, Publisher},
         reconcile::{self, Reconcile, Reconciled, Reconciling},
@@ -185,6 +187,7 @@ pub struct Service {
     refresh: Addr<Refresh>,
     download: Addr<Worker<Copier>>,
     thumbnail: Addr<Worker<Looker>>,
+    mover: Addr<Worker<Mover>>,
     publisher: Addr<Publisher>,
     mirror: Option<Addr<Mirror>>,
     persistence: Addr<Persistence>,
@@ -213,6 +216,7 @@ impl Service {
         let (persistence, persistence_seat) = supervisor.seat("persistence", persistence::MAILBOX);
         let (publisher, publisher_seat) = supervisor.seat("publisher", publisher::MAILBOX);
         let (mirror, mirror_seat) = supervisor.seat("mirror", mirror::MAILBOX);
+        let (mover, mover_seat) = supervisor.seat("mover", worker::MAILBOX);
         let (thumbnail, thumbnail_seat) = supervisor.seat("thumbnail", worker::MAILBOX);
         let (download, download_seat) = supervisor.seat("download", worker::MAILBOX);
         let (refresh, refresh_seat) = supervisor.seat("refresh", refresh::MAILBOX);
@@ -246,10 +250,13 @@ impl Service {
                 (Hint::Publish, publisher.clone().recipient()),
                 (Hint::Survey, backfill.clone().recipient()),
                 (Hint::Reconcile, reconcile.clone().recipient()),
+                (Hint::Move, mover.clone().recipient()),
             ]),
             commits: commits.clone(),
         }));
         publisher_seat.start(Publisher::new(common.publisher(&ports, orders)));
+        let hands = Hands::default();
+        mover_seat.start(Worker::new(common.worker(mover_over(&ports, &hands), mover::AT_ONCE)));
         thumbnail_seat.start(Worker::new(common.worker(
             Looker {
                 thumbnailer: Arc::clone(&ports.thumbnailer),
@@ -257,6 +264,8 @@ impl Service {
                 bucket: Arc::clone(&ports.bucket),
                 spool: ports.spool.clone(),
                 eyes: Eyes::default(),
+                store: common.store.clone(),
+                hands: hands.clone(),
             },
             orders.thumbnails,
         )));
@@ -266,6 +275,7 @@ impl Service {
                 bucket: Arc::clone(&ports.bucket),
                 spool: ports.spool.clone(),
                 store: common.store.clone(),
+                hands,
             },
             orders.downloads,
         )));
@@ -309,6 +319,7 @@ impl Service {
             refresh,
             download,
             thumbnail,
+            mover,
             publisher,
             mirror: copies.then_some(mirror),
             persistence,
@@ -345,6 +356,7 @@ impl Service {
         drained("refresh", self.refresh.send(Drain).await);
         drained("download", self.download.send(Drain).await);
         drained("thumbnail", self.thumbnail.send(Drain).await);
+        drained("mover", self.mover.send(Drain).await);
         drained("publisher", self.publisher.send(Drain).await);
         if let Some(mirror) = &self.mirror {
             drained("mirror", mirror.send(Drain).await);
@@ -513,6 +525,16 @@ impl Common {
             reading,
             progress,
         })
+    }
+}
+
+fn mover_over(ports: &Ports, hands: &Hands) -> Mover {
+    Mover {
+        public: Arc::clone(&ports.bucket),
+        private: Arc::clone(&ports.private),
+        spool: ports.spool.clone(),
+        store: ports.store.clone(),
+        hands: hands.clone(),
     }
 }
 

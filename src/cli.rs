@@ -252,8 +252,10 @@ Examples:
   bowerbird status --all                            every channel and thread
   bowerbird status --json | jq .waiting.downloads
   bowerbird status --retry-parked                   after what made files fail was mended
+  bowerbird status --keep-deleted                   after somebody deleted half the server
 
 Asks the service that runs on STATE_DIR (./state), or reads the store there when none runs.")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct StatusArgs {
     /// Lists every channel and thread, not only those that need attention.
     #[arg(long, conflicts_with = "json")]
@@ -262,6 +264,12 @@ pub struct StatusArgs {
     /// that could not be read.
     #[arg(long)]
     pub retry_parked: bool,
+    /// Lets what was deleted on Discord all at once be erased like any other deletion: it was meant.
+    #[arg(long, conflicts_with = "keep_deleted")]
+    pub allow_erasing: bool,
+    /// Shows again what was deleted on Discord all at once, marked as deleted: it was an attack, or a mistake.
+    #[arg(long)]
+    pub keep_deleted: bool,
     /// Writes JSON, for programs.
     #[arg(long)]
     pub json: bool,

@@ -11,6 +11,7 @@ pub mod message;
 pub mod place;
 pub mod selection;
 pub mod removal;
+pub mod forget;
 pub mod coverage;
 pub mod crawl;
 pub mod reconcile;

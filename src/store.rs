@@ -16,6 +16,8 @@ mod tally;
 mod raw;
 mod record;
 mod people;
+mod erase;
+mod forget;
 mod crawl;
 mod reread;
 mod work;
@@ -23,6 +25,7 @@ mod links;
 mod publication;
 mod verify;
 mod mend;
+mod removal;
 mod vitals;
 mod change;
 mod erasure;
@@ -45,10 +48,12 @@ pub use self::{
     change::{Change, Commit, Context},
     copy::{Chunk, CopyError, Loader, MAX_CHUNK, Scan, Segment},
     crawl::{
-        HistoryWanted, PageRead, PlaceSeen, PlacesLost, SessionMoved, Started, Surveyed,
+        HistoryWanted, Loss, PageRead, PlaceSeen, PlacesLost, SessionMoved, Started, Surveyed,
         ThreadsListed,
     },
+    erase::{Purge, Purged},
     erasure::CopiesRenewed,
+    forget::{Allow, Forget},
     journal::{Batch, Tip},
     kv::{Kv, KvError, Rows, Writes},
     links::{LinkDue, LinksRefreshed},
@@ -56,15 +61,17 @@ pub use self::{
     mend::Mended,
     migrate::{ArchiveRow, Found, Rebuilding, SCHEMA, Wholeness},
     people::{AvatarCopied, ChangedPerson},
-    publication::{Announced, Month, MonthEntry, Published, PublishedMonth},
+    publication::{Announced, Month, MonthEntry, Published, PublishedMonth, PublishedTo},
     rebuild::{CoverageDoubted, Rebuilt, RebuiltEntry},
     record::{Deleted, Observed},
+    removal::{Moved, PlacesShown, Tended},
     reread::{FoundDeleted, ParkedReread, Reread, RereadPlanned, RereadState, UnheardReread},
     sled::SledKv,
     table::Txn,
     tables::{
-        CoverageRow, Dirty, ErasedRow, GuildRow, IndexRow, ParkedMessage, PlaceReread, PlaceRow,
-        PublicationRow, Reading, RereadWhole, SessionRow, ShardRef, ShardsRow, StartsRow,
+        CoverageRow, Dirty, ErasedRow, ForgottenRow, GuildRow, Held, IndexRow, ParkedMessage,
+        PlaceReread, PlaceRow, PublicationRow, Reading, RereadWhole, SessionRow, ShardRef,
+        ShardsRow, StartsRow, Word,
     },
     tally::{Tallies, Tally},
     unpublished::Unpublished,
@@ -88,6 +95,10 @@ pub enum Hint {
     Survey,
     /// Something to be read again.
     Reconcile,
+    /// Bytes to be brought to another bucket.
+    Move,
+    /// Something to be done between other changes.
+    Tend,
 }
 
 /// Reads the catalogue. Calls block for as long as a disk does, so they belong on a blocking thread.

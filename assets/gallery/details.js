@@ -34,6 +34,7 @@ export function drawDetails(root, entry, archive) {
     ),
     entry.Description && element("p", { class: "words", attributes: { dir: "auto" } }, ...linked(entry.Description)),
     entry.Description && entry.Edited_at && element("p", { class: "edited" }, say("edited", { date: moment(Date.parse(entry.Edited_at)) })),
+    entry.Deleted_at && element("p", { class: "deleted-at" }, say("deletedAt", { date: moment(Date.parse(entry.Deleted_at)) })),
     element("p", { class: "facts" }, ...facts(entry)),
     links(entry, archive),
   );

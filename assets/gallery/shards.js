@@ -35,6 +35,7 @@ import { readJson } from "./files.js";
  * @property {boolean} Spoiler
  * @property {boolean} Nsfw
  * @property {string | null} Edited_at
+ * @property {string} [Deleted_at] since when it is no longer on Discord, though it is kept here
  * @property {string | null} Gone
  * @property {number} time milliseconds since 1970
  * @property {string} channel the channel whose index leads here; for a thread, its parent

@@ -111,6 +111,7 @@ function badges(entry, mode) {
     "span",
     { class: "badges" },
     state && element("span", { class: "badge" }, icon(state)),
+    entry.Deleted_at && element("span", { class: "badge deleted" }, say("deleted")),
     entry.Extension === "gif" && element("span", { class: "badge" }, "GIF"),
     entry.Kind === "audio" && entry.Thumbnail && element("span", { class: "badge" }, icon("audio")),
     entry.Runtime !== null && entry.Runtime > 0 && element("span", { class: "badge" }, clock(entry.Runtime)),

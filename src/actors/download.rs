@@ -9,13 +9,16 @@ use async_trait::async_trait;
 use tokio::time::sleep;
 use tracing::{debug, error};
 
-use super::worker::{Patience, Work};
+use super::{
+    hands::{Hands, Hold},
+    worker::{Patience, Work},
+};
 use crate::{
     bucket::{Body, Bucket, BucketError, Crc32c, ObjectKey, Precondition},
     cdn::{Cdn, CdnError},
     domain::{
         entry::{Content, Sha256},
-        job::{Failure, Queue},
+        job::{Failure, Queue, Subject},
         link::Link,
     },
     spool::{Spool, SpoolError, Spooled, is_full},
@@ -44,18 +47,26 @@ pub struct Copier {
     pub spool: Spool,
     /// Knows what is there already.
     pub store: Store,
+    /// Who has which bytes in hand.
+    pub hands: Hands,
 }
 
 #[async_trait]
 impl Work for Copier {
     const QUEUE: Queue = Queue::Download;
 
-    async fn perform(&self, job: &Claimed, patience: &Patience) -> Result<Change, Failure> {
+    async fn perform(
+        &self,
+        job: &Claimed,
+        patience: &Patience,
+        hold: &mut Option<Hold>,
+    ) -> Result<Change, Failure> {
         let Task::Copy { key, link, size, .. } = &job.task else {
             return Err(Failure::Permanent { why: "this is no file to copy".to_owned() });
         };
         let spooled = self.fetch(link, *size, patience).await?;
         let sha256 = spooled.sha256;
+        *hold = Some(self.hands.take(Subject::Content(sha256)).await);
         match self.keep(&spooled, patience).await {
             Ok((content, stamp)) => {
                 debug!(object = content.object, size = content.size, "stored");
@@ -83,9 +94,16 @@ impl Copier {
         self.spool.receive(download, size, room).await.map_err(|error| spool_failure(&error))
     }
 
-    async fn known(&self, sha256: Sha256) -> Result<Option<Content>, Failure> {
+    /// What is known of bytes, or else under which condition they are put. What may be on its way out is put anew, so
+    /// that a late request does not delete it.
+    async fn known(&self, sha256: Sha256) -> Result<Result<Content, Precondition>, Failure> {
         let store = self.store.clone();
-        let known = tokio::task::spawn_blocking(move || store.content(sha256)).await;
+        let known = tokio::task::spawn_blocking(move || {
+            let leaving = store.is_leaving(Subject::Content(sha256))?;
+            let when = if leaving { Precondition::Always } else { Precondition::Absent };
+            Ok::<_, StoreError>(store.content(sha256)?.ok_or(when))
+        })
+        .await;
         known.expect("reading the store does not panic").map_err(|error| store_failure(&error))
     }
 
@@ -104,13 +122,14 @@ impl Copier {
         spooled: &Spooled,
         patience: &Patience,
     ) -> Result<(Content, Option<i64>), Failure> {
-        if let Some(known) = self.known(spooled.sha256).await? {
-            return Ok((known, None));
-        }
+        let when = match self.known(spooled.sha256).await? {
+            Ok(known) => return Ok((known, None)),
+            Err(when) => when,
+        };
         let mut offers = 1;
         let mut pause = FIRST_PAUSE;
         loop {
-            match self.put(spooled).await {
+            match self.put(spooled, when).await {
                 Err(Failure::Postponed { delay, .. }) if offers < OFFERS => {
                     offers += 1;
                     // A bucket that asks for a pause gets it; without a word it is tried sooner.
@@ -123,13 +142,17 @@ impl Copier {
         }
     }
 
-    async fn put(&self, spooled: &Spooled) -> Result<(Content, Option<i64>), Failure> {
+    async fn put(
+        &self,
+        spooled: &Spooled,
+        when: Precondition,
+    ) -> Result<(Content, Option<i64>), Failure> {
         let Spooled { path, sha256, crc32c, size, head } = spooled;
         let (size, crc32c) = (*size, *crc32c);
         let object = format!("media/{sha256}.{}", extension_of(head));
         let key = ObjectKey::new(object.clone()).expect("made of a hash and a known extension");
         let body = Body::File { path: path.clone(), len: size, crc32c: Crc32c(crc32c) };
-        let stamp = match self.bucket.put(&key, body, Precondition::Absent).await {
+        let stamp = match self.bucket.put(&key, body, when).await {
             Ok(put) => Some(put.generation.0),
             // A crash between the object and the row left it there, or somebody posted the same file twice at once.
             Err(BucketError::PreconditionFailed { .. }) => {

@@ -24,8 +24,8 @@ use crate::{
         selection::Policy,
     },
     store::{
-        Change, Claim, Claimed, Commit, Context as Moment, Hint, KvError, Store, StoreError,
-        SweepDone,
+        Change, Claim, Claimed, Commit, Context as Moment, Held, Hint, KvError, Store, StoreError,
+        SweepDone, Tended,
     },
 };
 
@@ -34,6 +34,9 @@ pub const MAILBOX: usize = 64;
 
 /// The most requests that share a commit: a bound on how long the first of them waits.
 const GROUP: usize = 128;
+
+/// How often upkeep is thought of though nothing called for it: what time alone makes due may be late by this.
+const UPKEEP: Duration = Duration::from_secs(15);
 
 /// The first pause before a request is sent again, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
@@ -76,6 +79,18 @@ pub struct Persistence {
     committing: bool,
     /// Whether the last commit failed. It is said once, and once that it works again.
     failing: bool,
+    upkeep: Upkeep,
+    /// What was held back when it was last told.
+    held: Option<Held>,
+}
+
+/// Whether what is done between other changes is being done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Upkeep {
+    Idle,
+    Underway,
+    /// The process ends.
+    Over,
 }
 
 /// What [`Persistence`] needs to live, and to live again.
@@ -98,6 +113,7 @@ enum Request {
     Record(Arc<Vec<Change>>, oneshot::Sender<Result<(), PersistenceError>>),
     Claim(Claim, oneshot::Sender<Result<Vec<Claimed>, PersistenceError>>),
     Sweep(oneshot::Sender<Result<SweepDone, PersistenceError>>),
+    Tend(oneshot::Sender<Result<Tended, PersistenceError>>),
 }
 
 impl Persistence {
@@ -115,7 +131,43 @@ impl Persistence {
             waiting,
             committing: false,
             failing: false,
+            upkeep: Upkeep::Idle,
+            held: None,
         }
+    }
+
+    /// Does what is to be done between other changes, step by step.
+    fn tend(&mut self, ctx: &mut Context<Self>) {
+        if self.upkeep != Upkeep::Idle {
+            return;
+        }
+        self.upkeep = Upkeep::Underway;
+        let step = self.enqueue(ctx, Request::Tend);
+        ctx.spawn(step.into_actor(self).map(|done, this, ctx| {
+            if this.upkeep == Upkeep::Underway {
+                this.upkeep = Upkeep::Idle;
+            }
+            // One that failed is told where its commit ends, and done again when the clock calls.
+            let Ok(Tended { more, held }) = done else { return };
+            this.tell_held(held);
+            if more {
+                this.tend(ctx);
+            }
+        }));
+    }
+
+    fn tell_held(&mut self, held: Option<Held>) {
+        match (&self.held, &held) {
+            (None, Some(Held { files, .. })) => error!(
+                files,
+                "so much was deleted on Discord at once that nothing of it is erased: \
+                 `bowerbird status --allow-erasing` lets it be erased, `bowerbird status --keep-deleted` \
+                 shows it again, marked"
+            ),
+            (Some(_), None) => info!("nothing is held back from being erased any more"),
+            _ => {}
+        }
+        self.held = held;
     }
 
     fn enqueue<T: 'static>(
@@ -142,18 +194,25 @@ impl Persistence {
         ctx.spawn(work.into_actor(self).map(|done, this, ctx| {
             this.committing = false;
             match done {
-                Ok(hints) => this.committed(hints),
+                Ok(hints) => this.committed(hints, ctx),
                 Err(died) => std::panic::resume_unwind(died.into_panic()),
             }
             this.commit(ctx);
         }));
     }
 
-    fn committed(&mut self, outcome: Result<BTreeSet<Hint>, PersistenceError>) {
+    fn committed(
+        &mut self,
+        outcome: Result<BTreeSet<Hint>, PersistenceError>,
+        ctx: &mut Context<Self>,
+    ) {
         match outcome {
             Ok(hints) => {
                 if std::mem::take(&mut self.failing) {
                     info!("the store takes what happens again; work goes on");
+                }
+                if hints.contains(&Hint::Tend) {
+                    self.tend(ctx);
                 }
                 for hint in hints {
                     if let Some(worker) = self.wakes.get(&hint) {
@@ -178,6 +237,11 @@ impl Persistence {
 
 impl Actor for Persistence {
     type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.run_interval(UPKEEP, Self::tend);
+        self.tend(ctx);
+    }
 }
 
 impl Supervised for Persistence {
@@ -185,6 +249,9 @@ impl Supervised for Persistence {
         // Those whose requests are dropped here hear of it, and send them again.
         self.waiting.clear();
         self.committing = false;
+        if self.upkeep == Upkeep::Underway {
+            self.upkeep = Upkeep::Idle;
+        }
     }
 }
 
@@ -216,6 +283,7 @@ impl Handler<Drain> for Persistence {
     type Result = ResponseFuture<()>;
 
     fn handle(&mut self, Drain: Drain, ctx: &mut Self::Context) -> Self::Result {
+        self.upkeep = Upkeep::Over;
         // Answered after everything that came before it.
         let drained = self.enqueue(ctx, |reply| Request::Record(Arc::default(), reply));
         Box::pin(async move { drop(drained.await) })
@@ -250,6 +318,7 @@ fn apply(commit: &mut Commit<'_>, request: Request) -> Answer {
         }
         Request::Claim(claim, reply) => answer(commit.claim(&claim), reply),
         Request::Sweep(reply) => answer(commit.sweep(), reply),
+        Request::Tend(reply) => answer(commit.tend(), reply),
     }
 }
 

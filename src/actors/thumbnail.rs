@@ -16,6 +16,7 @@ use tracing::{debug, error, info};
 
 use super::{
     download::bucket_failure,
+    hands::{Hands, Hold},
     worker::{Patience, Work},
 };
 use crate::{
@@ -23,12 +24,12 @@ use crate::{
     cdn::Cdn,
     domain::{
         entry::{self, Content, Sha256},
-        job::{Failure, Queue},
+        job::{Failure, Queue, Subject},
         selection::MediaKind,
     },
     ffmpeg::{Look, MediaHint, Source, Still, ThumbnailError, Thumbnailer},
     spool::Spool,
-    store::{Change, Claimed, Looked, Task},
+    store::{Change, Claimed, Looked, Store, Task},
 };
 
 /// How long a job waits for ffmpeg to be installed, or for a host to come back.
@@ -47,6 +48,10 @@ pub struct Looker {
     pub spool: Spool,
     /// Whether there is anything to look with.
     pub eyes: Eyes,
+    /// Knows which stills are where.
+    pub store: Store,
+    /// Who has which bytes in hand.
+    pub hands: Hands,
 }
 
 /// Until when nobody needs to try, because ffmpeg was not there a moment ago.
@@ -73,7 +78,12 @@ impl Eyes {
 impl Work for Looker {
     const QUEUE: Queue = Queue::Thumbnail;
 
-    async fn perform(&self, job: &Claimed, _: &Patience) -> Result<Change, Failure> {
+    async fn perform(
+        &self,
+        job: &Claimed,
+        _: &Patience,
+        hold: &mut Option<Hold>,
+    ) -> Result<Change, Failure> {
         if let Some(delay) = self.eyes.closed_for() {
             return Err(Failure::Postponed {
                 delay,
@@ -82,15 +92,17 @@ impl Work for Looker {
         }
         let look = match &job.task {
             Task::LookAtContent { sha256, content, kind } => {
-                self.look_at_content(*sha256, content, *kind).await?
+                self.look_at_content(*sha256, content, *kind, hold).await?
             }
             Task::LookAtLink { link, kind, .. } => {
                 let allowed = self.cdn.allows(link);
                 allowed.map_err(|error| Failure::Permanent { why: error.to_string() })?;
-                self.look(&Source::Link(link.reveal().to_owned()), *kind).await?
+                self.look(&Source::Link(link.reveal().to_owned()), *kind, hold).await?
             }
-            Task::Copy { .. } => {
-                return Err(Failure::Permanent { why: "this is a file to copy".to_owned() });
+            Task::Copy { .. } | Task::Move { .. } => {
+                return Err(Failure::Permanent {
+                    why: "there is nothing to look at here".to_owned(),
+                });
             }
         };
         if let Some(why) = &look.failure {
@@ -108,23 +120,29 @@ impl Looker {
         sha256: Sha256,
         content: &Content,
         kind: MediaKind,
+        hold: &mut Option<Hold>,
     ) -> Result<entry::Look, Failure> {
         let path = match self.spool.find(sha256).await {
             Some(path) => path,
             None => self.fetch_back(sha256, content).await?,
         };
-        let look = self.look(&Source::File(path), kind).await;
+        let look = self.look(&Source::File(path), kind, hold).await;
         // We were its last reader. Should it be looked at again, it comes from the bucket: whatever keeps us from looking
         // must not keep others from arriving. What can't be removed is swept at the next start.
         self.spool.remove(sha256).await.ok();
         look
     }
 
-    async fn look(&self, source: &Source, kind: MediaKind) -> Result<entry::Look, Failure> {
+    async fn look(
+        &self,
+        source: &Source,
+        kind: MediaKind,
+        hold: &mut Option<Hold>,
+    ) -> Result<entry::Look, Failure> {
         match self.thumbnailer.look(source, hint(kind)).await {
             Ok(Look { probe, still }) => {
                 let still = match still {
-                    Some(still) => Some(self.put(still).await?),
+                    Some(still) => Some(self.put(still, hold).await?),
                     None => None,
                 };
                 Ok(entry::Look {
@@ -150,11 +168,19 @@ impl Looker {
     }
 
     /// Stills are named by their own bytes, so one that is there already is this one.
-    async fn put(&self, still: Still) -> Result<String, Failure> {
+    async fn put(&self, still: Still, hold: &mut Option<Hold>) -> Result<String, Failure> {
         let sha256 = Sha256(sha2::Sha256::digest(&still.webp).into());
+        let subject = Subject::Still(sha256);
+        *hold = Some(self.hands.take(subject).await);
         let object = format!("thumb/{sha256}.webp");
         let key = ObjectKey::new(object.clone()).expect("made of a hash");
-        match self.bucket.put(&key, still.webp.into(), Precondition::Absent).await {
+        let store = self.store.clone();
+        let leaving = tokio::task::spawn_blocking(move || store.is_leaving(subject)).await;
+        let leaving = leaving.expect("reading the store does not panic");
+        // What may be on its way out is put anew, so that a late request does not delete it.
+        let when =
+            if leaving.unwrap_or(true) { Precondition::Always } else { Precondition::Absent };
+        match self.bucket.put(&key, still.webp.into(), when).await {
             Ok(_) | Err(BucketError::PreconditionFailed { .. }) => Ok(object),
             Err(error) => Err(bucket_failure(&error)),
         }

@@ -1,4 +1,4 @@
-//! The shape that Download and Thumbnail share: claim from the store, work, report, park.
+//! The shape that Download, Thumbnail and Mover share: claim from the store, work, report, park.
 //!
 //! An attempt is counted before it starts, and a claim is a guard that gives the job back when it is dropped. So a
 //! crash loses one attempt, and a job that kills its worker again and again is put aside by the count.
@@ -22,7 +22,7 @@ use tokio::{
 };
 use tracing::{Instrument, info, info_span, warn};
 
-use super::{Drain, Wake, persistence::Ledger};
+use super::{Drain, Wake, hands::Hold, persistence::Ledger};
 use crate::{
     clock::Clock,
     domain::job::{Failure, Queue, Subject},
@@ -42,9 +42,14 @@ pub trait Work: Send + Sync + Debug + 'static {
     /// The line of work.
     const QUEUE: Queue;
 
-    /// Does the job. What comes of it is written down by the worker. Waits for something outside go through
-    /// [`Patience`], which ends with the service.
-    async fn perform(&self, job: &Claimed, patience: &Patience) -> Result<Change, Failure>;
+    /// Does the job. What comes of it is written down by the worker, and until that is durable the bytes stay in hand
+    /// that are put into `hold`. Waits for something outside go through [`Patience`], which ends with the service.
+    async fn perform(
+        &self,
+        job: &Claimed,
+        patience: &Patience,
+        hold: &mut Option<Hold>,
+    ) -> Result<Change, Failure>;
 
     /// Told when what came of a job is durable.
     async fn settled(&self, _: &Change) {}
@@ -213,7 +218,8 @@ async fn run<W: Work>(shop: Shop<W>) {
 
 async fn do_job<W: Work>(shop: Shop<W>, job: Claimed, guard: Guard) {
     let patience = Patience { closing: shop.closing.subscribe() };
-    let change = match shop.work.perform(&job, &patience).await {
+    let mut hold = None;
+    let change = match shop.work.perform(&job, &patience, &mut hold).await {
         Ok(change) => change,
         Err(failure) => {
             log_failure(job.attempts, &failure);
@@ -222,7 +228,7 @@ async fn do_job<W: Work>(shop: Shop<W>, job: Claimed, guard: Guard) {
     };
     shop.ledger.record([change.clone()]).await;
     shop.work.settled(&change).await;
-    drop(guard);
+    drop((hold, guard));
 }
 
 fn log_failure(attempts: u16, failure: &Failure) {

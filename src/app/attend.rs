@@ -1,7 +1,7 @@
 //! Answers those who ask how the service is: health checks, metrics, and `status` through the control socket.
 //!
-//! The socket lies in the state folder, so whoever may write there may ask, and have tried again what was put aside.
-//! Over TCP nothing can be changed.
+//! The socket lies in the state folder, so whoever may write there may ask, have tried again what was put aside, and
+//! decide what becomes of deletions that were held back. Over TCP nothing can be changed.
 
 use std::{
     collections::BTreeSet,
@@ -28,6 +28,7 @@ use tokio::{
 use tracing::info;
 
 use super::{
+    control::Order,
     overview::{Overview, Running},
     vitals::Body,
 };
@@ -88,11 +89,14 @@ impl Attendant {
     /// Answers on the control socket for as long as it is polled.
     pub async fn answer_on_socket(self, path: PathBuf) -> std::io::Result<()> {
         let listener = bind_private(&path)?;
-        let private = Router::new()
+        let mut private = Router::new()
             .route("/status", get(status))
-            .route("/retry-parked", post(retry_parked))
-            .route("/verify", post(verify).get(verified))
-            .with_state(self.clone());
+            .route("/verify", post(verify).get(verified));
+        for order in Order::ALL {
+            let obey = move |State(attendant): State<Self>| obey(attendant, order);
+            private = private.route(order.path(), post(obey));
+        }
+        let private = private.with_state(self.clone());
         axum::serve(listener, self.routes().merge(private)).await
     }
 
@@ -176,8 +180,8 @@ async fn status(
 }
 
 /// Answers when it is durable; the workers hear of it as of any other change.
-async fn retry_parked(State(attendant): State<Attendant>) -> &'static str {
-    attendant.ledger.record([Change::RetryParked]).await;
+async fn obey(attendant: Attendant, order: Order) -> &'static str {
+    attendant.ledger.record([order.change()]).await;
     "ok\n"
 }
 

@@ -11,7 +11,10 @@ use tokio::{
 };
 
 use super::{attend::SOCKET, overview::Overview};
-use crate::actors::verifier::{Board, Verify};
+use crate::{
+    actors::verifier::{Board, Verify},
+    store::Change,
+};
 
 const UNKNOWN_WORDS: &str = "the running service answers in words that this version does not know: use the same version for both";
 
@@ -21,9 +24,43 @@ pub async fn overview(state: &Path) -> anyhow::Result<Option<Overview>> {
     serde_json::from_str(&answer).map(Some).context(UNKNOWN_WORDS)
 }
 
-/// Has the running service try again what was put aside; false when none runs.
-pub async fn retry_parked(state: &Path) -> anyhow::Result<bool> {
-    Ok(ask(state, "POST /retry-parked").await?.is_some())
+/// What a person may ask of the archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// What was put aside is to be tried again.
+    RetryParked,
+    /// What was deleted on Discord all at once may be erased.
+    AllowErasing,
+    /// What was deleted on Discord all at once is to stay, marked.
+    KeepDeleted,
+}
+
+impl Order {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::RetryParked, Self::AllowErasing, Self::KeepDeleted];
+
+    /// Where the running service takes it.
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::RetryParked => "/retry-parked",
+            Self::AllowErasing => "/allow-erasing",
+            Self::KeepDeleted => "/keep-deleted",
+        }
+    }
+
+    /// What it means for the store.
+    pub const fn change(self) -> Change {
+        match self {
+            Self::RetryParked => Change::RetryParked,
+            Self::AllowErasing => Change::AllowErasing,
+            Self::KeepDeleted => Change::KeepDeleted,
+        }
+    }
+}
+
+/// Has the running service do something; false when none runs.
+pub async fn order(state: &Path, order: Order) -> anyhow::Result<bool> {
+    Ok(ask(state, &format!("POST {}", order.path())).await?.is_some())
 }
 
 /// Has the running service verify the archive; tells the number of the verification, none when no service runs.

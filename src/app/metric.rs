@@ -43,6 +43,14 @@ pub const ALL: &[Metric] = &[
     gauge("bowerbird_files_stored", "Files whose bytes are in the bucket."),
     gauge("bowerbird_files_stored_bytes", "Their bytes; files with equal bytes count each."),
     gauge("bowerbird_files_gone", "Files that Discord no longer had when they were to be copied."),
+    gauge(
+        "bowerbird_files_removed",
+        "Files that were deleted on Discord and are hidden or marked, and not erased.",
+    ),
+    gauge(
+        "bowerbird_erasing_held",
+        "Files that were deleted on Discord all at once and are not erased before a person decides; 0 when none are.",
+    ),
     gauge("bowerbird_stills", "Stills made."),
     gauge("bowerbird_links", "Links that are kept alive."),
     gauge(

@@ -34,6 +34,9 @@ pub struct Overview {
     pub messages_read: u64,
     /// Work that waits.
     pub waiting: Waiting,
+    /// Deletions on Discord that came all at once, and are not erased before a person decides.
+    #[serde(default)]
+    pub held: Option<HeldBack>,
     /// Work that was put aside, some of it.
     pub parked: Vec<Parked>,
     /// Messages that could not be recorded, some of them. They are kept as they came.
@@ -67,6 +70,18 @@ pub struct Files {
     pub stills: u64,
     /// Links kept alive.
     pub links: u64,
+    /// Deleted on Discord, and not erased.
+    #[serde(default)]
+    pub removed: u64,
+}
+
+/// Deletions that are held back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldBack {
+    /// Since when.
+    pub since: Timestamp,
+    /// How many files they took.
+    pub files: u64,
 }
 
 /// Work that waits.
@@ -85,6 +100,12 @@ pub struct Waiting {
     /// Messages put aside.
     #[serde(default)]
     pub messages_parked: u64,
+    /// Bytes to be brought where they belong.
+    #[serde(default)]
+    pub moves: u64,
+    /// The same, put aside.
+    #[serde(default)]
+    pub moves_parked: u64,
 }
 
 /// Work that was put aside.
@@ -254,6 +275,7 @@ impl Overview {
                 gone: tallies.get(Tally::Gone),
                 stills: tallies.get(Tally::Stills),
                 links: tallies.get(Tally::Links),
+                removed: tallies.get(Tally::Removed),
             },
             messages_read: tallies.get(Tally::MessagesRead),
             waiting: Waiting {
@@ -263,7 +285,10 @@ impl Overview {
                 downloads_parked: tallies.get(Tally::DownloadsParked),
                 thumbnails_parked: tallies.get(Tally::ThumbnailsParked),
                 messages_parked: tallies.get(Tally::MessagesParked),
+                moves: tallies.get(Tally::MovesWaiting),
+                moves_parked: tallies.get(Tally::MovesParked),
             },
+            held: store.held()?.map(|held| HeldBack { since: held.since, files: held.files }),
             parked: parked.collect(),
             parked_messages: messages.collect(),
             places: places(store, selection)?,

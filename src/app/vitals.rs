@@ -57,6 +57,8 @@ pub struct Vitals {
     pub publication_due: Option<Timestamp>,
     /// The last verification.
     pub verification: Option<VerificationRow>,
+    /// How many files were deleted on Discord and are held back from being erased.
+    pub erasing_held: u64,
     /// Bytes on disk.
     pub store_bytes: u64,
 }
@@ -94,6 +96,7 @@ impl Body {
             published_at: store.published_at()?,
             publication_due: store.publication_due()?,
             verification: store.verification()?,
+            erasing_held: store.held()?.map_or(0, |held| held.files),
             store_bytes: store.size_on_disk()?,
         })
     }
@@ -132,6 +135,7 @@ impl Vitals {
         set("bowerbird_shards_wanted", self.health.shards.unwrap_or(0).into());
         set("bowerbird_shards_listening", count(self.health.connected.len()));
         set("bowerbird_lease_held", self.lease_held.into());
+        set("bowerbird_erasing_held", self.erasing_held);
         set("bowerbird_store_bytes", self.store_bytes);
         let since = |name: &'static str, time: Option<Timestamp>| {
             if let Some(time) = time {
@@ -163,6 +167,7 @@ const TALLIES: &[(&str, Tally)] = &[
     ("bowerbird_files_stored", Tally::Stored),
     ("bowerbird_files_stored_bytes", Tally::StoredBytes),
     ("bowerbird_files_gone", Tally::Gone),
+    ("bowerbird_files_removed", Tally::Removed),
     ("bowerbird_queue_waiting_bytes", Tally::BytesWaiting),
     ("bowerbird_reconcile_messages", Tally::MessagesReread),
     ("bowerbird_reconcile_edits", Tally::EditsFound),

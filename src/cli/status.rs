@@ -7,20 +7,28 @@ use anyhow::Context as _;
 use super::{StatusArgs, output::say};
 use crate::{
     app::{
-        control, open,
+        control::{self, Order},
+        open,
         overview::{Amount, Overview},
         settings::Settings,
     },
     clock::Clock,
     config::{LocalConfig, Wishes},
     domain::selection::{PlaceSelection, Policy},
-    store::{Change, Context, Store},
+    store::{Context, Store},
 };
 
-/// Prints how things stand, after having had tried again what was put aside, if asked to.
+/// Prints how things stand, after having done what was asked for.
 pub async fn run(config: LocalConfig, settings: &Settings, args: StatusArgs) -> anyhow::Result<()> {
-    if args.retry_parked && !control::retry_parked(&config.state_dir).await? {
-        retry_parked(&store(&config.state_dir)?, settings)?;
+    let asked = [
+        (args.retry_parked, Order::RetryParked),
+        (args.allow_erasing, Order::AllowErasing),
+        (args.keep_deleted, Order::KeepDeleted),
+    ];
+    for (_, order) in asked.into_iter().filter(|(asked, _)| *asked) {
+        if !control::order(&config.state_dir, order).await? {
+            write_down(order, &store(&config.state_dir)?, settings)?;
+        }
     }
     let overview = match control::overview(&config.state_dir).await? {
         Some(overview) => overview,
@@ -69,7 +77,8 @@ pub(super) fn selected(
     Ok(places)
 }
 
-fn retry_parked(store: &Store, settings: &Settings) -> anyhow::Result<()> {
+/// Without a service the store is ours.
+fn write_down(order: Order, store: &Store, settings: &Settings) -> anyhow::Result<()> {
     let wishes = Wishes::check(&|name| settings.get(name))
         .map_err(|problems| anyhow::anyhow!("{problems}"))?;
     let policy = Policy {
@@ -80,7 +89,7 @@ fn retry_parked(store: &Store, settings: &Settings) -> anyhow::Result<()> {
     };
     let context = Context { now: Clock::System.now(), policy: Arc::new(policy) };
     let mut commit = store.begin(context);
-    commit.add(&Change::RetryParked).context("have tried again what was put aside")?;
-    commit.finish().context("have tried again what was put aside")?;
+    commit.add(&order.change()).context("write down what was asked for")?;
+    commit.finish().context("write down what was asked for")?;
     Ok(())
 }

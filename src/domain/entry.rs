@@ -150,6 +150,13 @@ pub struct Look {
     pub failure: Option<String>,
 }
 
+impl Look {
+    /// The bytes that the still's name tells.
+    pub fn still_sha256(&self) -> Option<Sha256> {
+        self.still.as_deref()?.strip_prefix("thumb/")?.strip_suffix(".webp")?.parse().ok()
+    }
+}
+
 /// Somebody who posted an entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {

@@ -18,17 +18,20 @@ pub enum Queue {
     Download = 1,
     /// Files to be looked at: a still and measures.
     Thumbnail = 2,
+    /// Bytes to be brought to the bucket where they belong, or out of one where they do not.
+    Move = 3,
 }
 
 impl Queue {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Download, Self::Thumbnail];
+    pub const ALL: [Self; 3] = [Self::Download, Self::Thumbnail, Self::Move];
 
     /// Its name for people.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Download => "download",
             Self::Thumbnail => "thumbnail",
+            Self::Move => "move",
         }
     }
 }
@@ -46,6 +49,8 @@ pub enum Subject {
     Entry(EntryKey),
     /// Bytes in the bucket.
     Content(Sha256),
+    /// A still in the bucket, named by its own bytes.
+    Still(Sha256),
 }
 
 impl fmt::Display for Subject {
@@ -53,6 +58,7 @@ impl fmt::Display for Subject {
         match self {
             Self::Entry(key) => key.fmt(f),
             Self::Content(sha256) => sha256.fmt(f),
+            Self::Still(sha256) => write!(f, "still {sha256}"),
         }
     }
 }
@@ -192,6 +198,7 @@ impl Subject {
         match self {
             Self::Entry(key) => [&[0_u8][..], &entry_bytes(key)].concat(),
             Self::Content(sha256) => [&[1_u8][..], &sha256.0].concat(),
+            Self::Still(sha256) => [&[2_u8][..], &sha256.0].concat(),
         }
     }
 
@@ -200,6 +207,7 @@ impl Subject {
         match bytes.split_first()? {
             (0, key) => entry_from_bytes(key).map(Self::Entry),
             (1, sha256) => sha256.try_into().ok().map(|bytes| Self::Content(Sha256(bytes))),
+            (2, sha256) => sha256.try_into().ok().map(|bytes| Self::Still(Sha256(bytes))),
             _ => None,
         }
     }
@@ -258,7 +266,8 @@ mod tests {
                 message: MessageId(message),
                 item: AttachmentId(item),
             };
-            for subject in [Subject::Entry(key), Subject::Content(Sha256(hash))] {
+            let hash = Sha256(hash);
+            for subject in [Subject::Entry(key), Subject::Content(hash), Subject::Still(hash)] {
                 prop_assert_eq!(Subject::from_bytes(&subject.to_bytes()), Some(subject));
             }
         }

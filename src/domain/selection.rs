@@ -151,7 +151,8 @@ impl Policy {
             .selection
             .max_size
             .map_or("any size".to_owned(), |max| format!("at most {max} bytes"));
-        format!("{:?} {} of {size}", self.mode, kinds.join(","))
+        let deleted = self.removal.on_delete;
+        format!("{:?} {} of {size}, deleted ones: {deleted}", self.mode, kinds.join(","))
     }
 }
 

@@ -123,7 +123,10 @@ impl<'a> Draft<'a> {
             .collect();
         let totals = Totals {
             entries: channels.iter().map(|channel| channel.entries).sum(),
-            bytes: parts.indexes.values().map(|index| index.bytes).sum(),
+            bytes: {
+                let shown = channels.iter().filter_map(|channel| parts.indexes.get(&channel.id));
+                shown.map(|index| index.bytes).sum()
+            },
             people: parts.people,
         };
         let guilds =

@@ -74,6 +74,8 @@ pub struct Record {
     nsfw: bool,
     #[serde(rename = "Edited_at")]
     edited: Option<Timestamp>,
+    #[serde(rename = "Deleted_at", skip_serializing_if = "Option::is_none")]
+    deleted: Option<Timestamp>,
     #[serde(rename = "Gone")]
     gone: Option<String>,
 }
@@ -81,7 +83,7 @@ pub struct Record {
 impl Record {
     /// The record of an entry. `name` names channels and roles that its text mentions.
     pub fn new(source: &MonthEntry, name: impl Fn(Mention) -> Option<String>) -> Self {
-        let MonthEntry { key, post, entry, content } = source;
+        let MonthEntry { key, post, entry, content, removed, .. } = source;
         let Entry { attachment, .. } = entry;
         let look = look_of(entry, content.as_ref());
         let full_name = attachment.name();
@@ -126,6 +128,7 @@ impl Record {
             spoiler: attachment.spoiler,
             nsfw: entry.nsfw,
             edited: post.edited,
+            deleted: *removed,
             gone,
         }
     }
@@ -206,6 +209,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::domain::removal::Home;
     use crate::{domain::id::RoleId, gallery::published};
 
     fn nobody(_: Mention) -> Option<String> {
@@ -280,6 +284,8 @@ mod tests {
                     post,
                     entry,
                     content,
+                    home: Home::Public,
+                    removed: None,
                 }
             })
     }
@@ -299,7 +305,10 @@ mod tests {
                 entry.state = EntryState::Stored(*sha256);
             }
             let content = content.map(|(_, content)| content);
-            let again = Record::new(&MonthEntry { key, post, entry, content }, nobody);
+            let again = Record::new(
+                &MonthEntry { key, post, entry, content, home: Home::Public, removed: None },
+                nobody,
+            );
             prop_assert_eq!(again, record);
         }
     }

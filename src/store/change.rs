@@ -3,12 +3,13 @@
 use std::{collections::BTreeSet, panic::resume_unwind, sync::Arc};
 
 use super::{
-    Announced, AvatarCopied, Claim, Claimed, CopiesRenewed, CoverageDoubted, Deleted, Failed,
-    FoundDeleted, Hint, HistoryWanted, LinksRefreshed, Looked, Mended, Observed, PageRead,
-    ParkedReread, PlaceSeen, PlacesLost, Published, Rebuilt, Reread, RereadPlanned, Sealed,
-    SessionMoved, Started, Store, StoreError, Stored, Surveyed, SweepDone, ThreadsListed, Txn,
-    UnheardReread, Verified,
+    Allow, Announced, AvatarCopied, Claim, Claimed, CopiesRenewed, CoverageDoubted, Deleted,
+    Failed, Forget, FoundDeleted, Hint, HistoryWanted, LinksRefreshed, Looked, Mended, Moved,
+    Observed, PageRead, ParkedReread, PlaceSeen, PlacesLost, PlacesShown, Published, PublishedTo,
+    Purged, Rebuilt, Reread, RereadPlanned, Sealed, SessionMoved, Started, Store, StoreError,
+    Stored, Surveyed, SweepDone, Tended, ThreadsListed, Txn, UnheardReread, Verified, erase,
     erasure::mark_erased,
+    removal::{allow_erasing, keep_deleted, tend},
     reread::index_kept,
     tables::PROBE,
     work::{retry_parked, sweep},
@@ -68,6 +69,24 @@ pub enum Change {
     Rebuilt(Box<Rebuilt>),
     /// What was read is to be read again.
     CoverageDoubted(CoverageDoubted),
+    /// Other places are shown than before.
+    PlacesShown(PlacesShown),
+    /// Bytes were moved.
+    Moved(Moved),
+    /// Everything up to some change is published.
+    PublishedTo(PublishedTo),
+    /// Deletions that were held back may be erased.
+    AllowErasing,
+    /// What was held back is to stay.
+    KeepDeleted,
+    /// Something is to be forgotten.
+    Forget(Forget),
+    /// Something may be archived again.
+    Allow(Allow),
+    /// Some more of what is to be forgotten is erased.
+    EraseSome,
+    /// What was erased has left the bucket.
+    Purged(Purged),
     /// Somebody wants to know whether anything can be written.
     Probe,
     /// A page was read again.
@@ -137,6 +156,15 @@ impl Change {
             Self::CopiesRenewed(change) => change.apply(txn),
             Self::Rebuilt(change) => change.apply(txn, context),
             Self::CoverageDoubted(CoverageDoubted) => CoverageDoubted::apply(txn),
+            Self::PlacesShown(change) => change.apply(txn, context),
+            Self::Moved(change) => change.apply(txn, context),
+            Self::PublishedTo(change) => change.apply(txn),
+            Self::AllowErasing => allow_erasing(txn),
+            Self::KeepDeleted => keep_deleted(txn, context),
+            Self::Forget(change) => change.apply(txn, context),
+            Self::Allow(change) => change.apply(txn),
+            Self::EraseSome => erase::step(txn, context),
+            Self::Purged(change) => change.apply(txn),
             Self::Probe => {
                 PROBE.put(txn, &(), &context.now.as_millis());
                 Ok(())
@@ -182,6 +210,11 @@ impl Commit<'_> {
         self.attempt(sweep)
     }
 
+    /// Does a step of what is done between other changes.
+    pub fn tend(&mut self) -> Result<Tended, StoreError> {
+        self.attempt(tend)
+    }
+
     /// Makes all of it durable, and tells what there may be to do now.
     pub fn finish(self) -> Result<BTreeSet<Hint>, StoreError> {
         let (writes, hints) = self.txn.into_kept();
@@ -189,7 +222,7 @@ impl Commit<'_> {
         Ok(hints)
     }
 
-    fn attempt<T>(
+    pub(super) fn attempt<T>(
         &mut self,
         apply: impl FnOnce(&mut Txn<'_>, &Context) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
@@ -236,6 +269,12 @@ from_changes!(
     Sealed,
     Mended,
     Verified,
+    PlacesShown,
+    Moved,
+    PublishedTo,
+    Forget,
+    Allow,
+    Purged,
 );
 
 impl From<Rebuilt> for Change {

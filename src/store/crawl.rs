@@ -1,8 +1,12 @@
 //! Places, what was read of them, and the sessions in which we listen.
 
+use std::collections::HashMap;
+
 use super::{
     Context, Hint, Store, StoreError, Tally,
+    forget::{PlacesLeftOut, guild_is_left_out, leaves_out_place},
     record::{observe, set_aside},
+    removal::{find, lose_place},
     table::Txn,
     tables::{GUILDS, PLACES, SESSIONS, STARTS},
     tables::{GuildRow, ListeningRow, PlaceRow, SessionRow, StartsRow},
@@ -43,6 +47,18 @@ pub struct PlaceSeen {
 pub struct PlacesLost {
     /// Which.
     pub places: Vec<ChannelId>,
+    /// How we know.
+    pub loss: Loss,
+}
+
+/// How a place is known to be gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// Discord told that it was deleted.
+    Told,
+    /// It was asked for in vain, which who is no longer in the server is told too. So nothing more is asked there, and
+    /// what was archived stays until the server, when listed, goes without it.
+    Inferred,
 }
 
 /// The archived threads of a channel were listed completely, down to the listing before.
@@ -103,9 +119,10 @@ impl Surveyed {
     pub(super) fn apply(&self, txn: &mut Txn<'_>, context: &Context) -> Result<(), StoreError> {
         let Survey { guild, channels, answered_at } = &self.survey;
         let old = GUILDS.get(txn, &guild.id)?;
+        let left_out = guild_is_left_out(txn, guild.id)?;
         let row = GuildRow {
-            name: guild.name.clone(),
-            icon: guild.icon.clone(),
+            name: if left_out { String::new() } else { guild.name.clone() },
+            icon: guild.icon.clone().filter(|_| !left_out),
             watch_from: old
                 .as_ref()
                 .map_or_else(|| MessageId::at(*answered_at), |old| old.watch_from),
@@ -118,9 +135,13 @@ impl Surveyed {
         for place in channels {
             see(txn, place.clone())?;
         }
+        if channels.is_empty() {
+            // Nobody deletes every channel; somebody may have taken them from our sight.
+            return Ok(());
+        }
         for (id, row) in PLACES.all(txn)? {
             if row.place.guild == guild.id {
-                self.judge(txn, context, id, row);
+                self.judge(txn, context, id, row)?;
             }
         }
         Ok(())
@@ -128,14 +149,28 @@ impl Surveyed {
 
     /// Only channels are listed here, so only channels can be missing, and threads with them. What may be done in a
     /// thread follows from its channel: archived threads are not listed again when that changes.
-    fn judge(&self, txn: &mut Txn<'_>, context: &Context, id: ChannelId, mut row: PlaceRow) {
+    fn judge(
+        &self,
+        txn: &mut Txn<'_>,
+        context: &Context,
+        id: ChannelId,
+        mut row: PlaceRow,
+    ) -> Result<(), StoreError> {
         let thread = row.place.kind.is_thread();
-        let Some(listed_id) = (if thread { row.place.parent } else { Some(id) }) else { return };
+        let Some(listed_id) = (if thread { row.place.parent } else { Some(id) }) else {
+            return Ok(());
+        };
         let Some(listed) = self.survey.channels.iter().find(|place| place.id == listed_id) else {
-            return miss(txn, id, row, context.now);
+            lose_place(txn, context, &row.place)?;
+            miss(txn, id, row, context.now);
+            return Ok(());
         };
         if !thread {
-            return;
+            return Ok(());
+        }
+        if row.missing_since.is_some() {
+            // It was asked for in vain, and its server is still ours.
+            lose_place(txn, context, &row.place)?;
         }
         let access = listed.access;
         let public = listed.public && row.place.kind != PlaceKind::PrivateThread;
@@ -144,6 +179,7 @@ impl Surveyed {
             row.place.public = public;
             PLACES.put(txn, &id, &row);
         }
+        Ok(())
     }
 }
 
@@ -158,16 +194,24 @@ impl PlacesLost {
         for id in &self.places {
             let Some(row) = PLACES.get(txn, id)? else { continue };
             let above_threads = row.place.kind.holds_threads();
-            miss(txn, *id, row, context.now);
+            self.lose(txn, context, row)?;
             if above_threads {
                 // Discord does not tell of the threads that go with their channel.
-                for (thread, row) in PLACES.all(txn)? {
+                for (_, row) in PLACES.all(txn)? {
                     if row.place.kind.is_thread() && row.place.parent == Some(*id) {
-                        miss(txn, thread, row, context.now);
+                        self.lose(txn, context, row)?;
                     }
                 }
             }
         }
+        Ok(())
+    }
+
+    fn lose(&self, txn: &mut Txn<'_>, context: &Context, row: PlaceRow) -> Result<(), StoreError> {
+        if self.loss == Loss::Told {
+            lose_place(txn, context, &row.place)?;
+        }
+        miss(txn, row.place.id, row, context.now);
         Ok(())
     }
 }
@@ -199,6 +243,9 @@ impl PageRead {
         }
         // In one commit with what was found, and only once all of it is recorded.
         let Some(mut row) = PLACES.get(txn, &self.place)? else { return Ok(()) };
+        if leaves_out_place(txn, &row.place)? {
+            return Ok(());
+        }
         let ids = self.messages.iter().map(|message| message.id);
         let ids = ids.chain(self.unreadable.iter().filter_map(|message| message.id));
         // The newest page overlaps what was read before.
@@ -256,15 +303,24 @@ impl Started {
 
 /// A place as it is now; what was read of it stays.
 fn see(txn: &mut Txn<'_>, place: Place) -> Result<(), StoreError> {
+    find(txn, &place)?;
     let old = PLACES.get(txn, &place.id)?;
     let mut row = old.clone().unwrap_or_else(|| PlaceRow::new(place.clone()));
     let newest = place.last_message.max(row.place.last_message);
     row.place = Place { last_message: newest, ..place };
     row.missing_since = None;
+    if leaves_out_place(txn, &row.place)? {
+        row = nameless(row);
+    }
     if old.as_ref() != Some(&row) {
         PLACES.put(txn, &row.place.id, &row);
     }
     Ok(())
+}
+
+/// What stays of a place that is not archived: what it takes to know it again.
+pub(super) fn nameless(row: PlaceRow) -> PlaceRow {
+    PlaceRow::new(Place { name: String::new(), last_message: None, ..row.place })
 }
 
 fn miss(txn: &mut Txn<'_>, id: ChannelId, mut row: PlaceRow, now: Timestamp) {
@@ -275,14 +331,23 @@ fn miss(txn: &mut Txn<'_>, id: ChannelId, mut row: PlaceRow, now: Timestamp) {
 }
 
 impl Store {
-    /// All servers.
+    /// All servers but those that are to be forgotten.
     pub fn guilds(&self) -> Result<Vec<(GuildId, GuildRow)>, StoreError> {
-        GUILDS.all(&self.source())
+        let mut guilds = GUILDS.all(&self.source())?;
+        let list = PlacesLeftOut::read(&self.source())?;
+        guilds.retain(|(id, _)| !list.holds_guild(*id));
+        Ok(guilds)
     }
 
-    /// All places: they are read into memory, since there are thousands of them and not millions.
+    /// All places but those that are to be forgotten: they are read into memory, since there are thousands of them and
+    /// not millions.
     pub fn places(&self) -> Result<Vec<PlaceRow>, StoreError> {
-        Ok(PLACES.all(&self.source())?.into_iter().map(|(_, row)| row).collect())
+        let rows: HashMap<_, _> = PLACES.all(&self.source())?.into_iter().collect();
+        let list = PlacesLeftOut::read(&self.source())?;
+        let mut places: Vec<_> =
+            rows.values().filter(|row| !list.holds(&row.place, &rows)).cloned().collect();
+        places.sort_unstable_by_key(|row| row.place.id);
+        Ok(places)
     }
 
     /// One place.

@@ -7,28 +7,39 @@
 use std::{fmt::Debug, fmt::Write, path::PathBuf};
 
 use super::{
-    ArchiveRow, CoverageRow, Dirty, ErasedRow, GuildRow, IndexRow, PlaceReread, PublicationRow,
-    Reading, Rebuilding, RereadWhole, SessionRow, ShardRef, ShardsRow, StartsRow, Tip,
-    VerificationRow, Wholeness,
+    ArchiveRow, CoverageRow, Dirty, ErasedRow, ForgottenRow, GuildRow, IndexRow, PlaceReread,
+    PublicationRow, Reading, Rebuilding, RereadWhole, SessionRow, ShardRef, ShardsRow, StartsRow,
+    Tip, VerificationRow, Wholeness, Word,
     raw::RawRow,
     sample::{CHANNEL, THREAD, at, content, key, message, place, sha},
-    table::{Key, Row, Table},
+    table::{Key, Part, Row, Table},
     tables::{
-        ARCHIVE, CONTENTS, COVERAGE, DELAYED, DIRTY, ENTRIES, ERASED, GARBAGE, GUILDS, INDEXES,
-        JOBS, KEPT, ListeningRow, PARKED, PARKED_MESSAGES, PEOPLE, PEOPLE_CHANGED, PLACES, POLICY,
-        POSTS, PUBLICATION, ParkedMessage, PersonDirty, PlaceRow, PolicyRow, RAW, READY, RENEWALS,
-        REREAD, RereadRow, SESSIONS, SHARDS, STARTS, TALLIES, TIP, TOMBSTONES, Tombstone, USES,
+        AFTERMATH, ARCHIVE, AftermathRow, CONTENTS, COVERAGE, DELAYED, DIRTY, ENTRIES, ERASED,
+        ERASURES, ErasureRow, FORGOTTEN, GARBAGE, GUILDS, INDEXES, JOBS, KEPT, ListeningRow,
+        MEMBERS, MemberRow, PARKED, PARKED_MESSAGES, PEOPLE, PEOPLE_CHANGED, PLACES, POLICY, POSTS,
+        PUBLICATION, ParkedMessage, PersonDirty, PlaceRow, PolicyRow, Progress, RAW, READY,
+        RENEWALS, REREAD, RereadRow, SESSIONS, SHARDS, STARTS, TALLIES, TIP, TOMBSTONES, Tombstone,
+        USES,
+    },
+};
+use super::{
+    sample::id,
+    tables::{
+        HOMES, Held, HomeRow, LEFT_OUT, LOST, MASS, MassRow, REACHED, RECALLED, REMOVED,
+        REMOVED_AT, Reached, RemovedRow, STILL_USES, WALKS, WalkRow,
     },
     verify::{SEALS, Seal, VERIFICATION},
 };
 use crate::domain::{
     coverage::{EXTRACTOR, Span},
     entry::{Content, CopiedAvatar, Entry, EntryState, Look, Person, Post},
+    forget::{Erased, Forgotten},
     id::{AttachmentId, GuildId, MessageId, UserId},
     job::{Job, JobState, Lane, Queue, Rank, Subject},
     message::Attachment,
     place::PlaceKind,
     reconcile::Unheard,
+    removal::{Home, Wave},
     selection::MediaKind,
 };
 
@@ -232,6 +243,72 @@ fn publications_keep_their_form() {
     };
     check("publication", &PUBLICATION, &(), &publication);
     check("garbage", &GARBAGE, &(at(1), "messages/10/old.json".to_owned()), &());
+}
+
+#[test]
+fn what_is_forgotten_keeps_its_form() {
+    let member = Forgotten::Member(GuildId(1), UserId(7));
+    let erasures = [
+        ("posts", Progress::Posts(MessageId(5)), Forgotten::User(UserId(7))),
+        ("raw", Progress::Raw(MessageId(6)), Forgotten::Message(MessageId(6))),
+        ("parked", Progress::Parked(MessageId(7)), member),
+    ];
+    for (name, progress, what) in erasures {
+        check(&format!("erasure_{name}"), &ERASURES, &what, &ErasureRow { progress });
+    }
+    let erased = Erased {
+        messages: 1,
+        entries: 2,
+        files: 3,
+        bytes: 400,
+        stills: 5,
+        people: 6,
+        avatars: 7,
+        shared: 8,
+        cleansed: 9,
+    };
+    let row = ForgottenRow { since: at(1), word: Word::Keeper, until: None, erased };
+    check("forgotten", &FORGOTTEN, &Forgotten::Channel(CHANNEL), &row);
+    let row = ForgottenRow { word: Word::Member, until: Some(MessageId(5)), ..row };
+    check("forgotten_once", &FORGOTTEN, &member, &row);
+    let row = MemberRow { looked_at: at(1), opted_out: true };
+    check("member", &MEMBERS, &(GuildId(1), UserId(7)), &row);
+    let row = AftermathRow {
+        erased_at: at(1),
+        erased: 300,
+        purged: 200,
+        leavers: [(UserId(7), Some(member)), (UserId(8), None)].into(),
+        leavers_to: MessageId(5),
+    };
+    check("aftermath", &AFTERMATH, &(), &row);
+}
+
+#[test]
+fn removals_keep_their_form() {
+    check("removed", &REMOVED, &key(1, 1), &RemovedRow { at: at(1), kept: true });
+    check("removal", &REMOVED_AT, &(at(1), id(1)), &());
+    let home = |home| HomeRow { object: "media/a.mp4".into(), home, stale: Some(300) };
+    let subject = Subject::Content(sha(1));
+    for (name, place) in
+        [("public", Home::Public), ("private", Home::Private), ("nowhere", Home::Nowhere)]
+    {
+        check(&format!("home_{name}"), &HOMES, &subject, &home(place));
+    }
+    check("home_of_still", &HOMES, &Subject::Still(sha(1)), &home(Home::Public));
+    check("left_out", &LEFT_OUT, &(Part, CHANNEL, THREAD), &());
+    let reached = Reached { changes: 300 };
+    let month = (CHANNEL, at(0).month().number());
+    check("recalled", &RECALLED, &(Part, month), &reached);
+    check("still_use", &STILL_USES, &(Part, sha(1), Subject::Entry(key(1, 1))), &());
+    check("walk", &WALKS, &(Part, CHANNEL), &WalkRow { after: Some(key(1, 1)) });
+    let mass = MassRow {
+        wave: Wave { deleted: vec![(at(1), 20), (at(2), 300)] },
+        held: Some(Held { since: at(1), files: 320 }),
+        keep_until: Some(at(3)),
+    };
+    check("mass", &MASS, &Part, &mass);
+    check("lost", &LOST, &(Part, CHANNEL), &at(1));
+    check("reached", &REACHED, &Part, &reached);
 }
 
 #[test]

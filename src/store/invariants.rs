@@ -6,17 +6,28 @@ use std::{collections::BTreeSet, fmt::Write};
 use proptest::prelude::*;
 
 use super::{
-    Change, Failed, LinksRefreshed, Looked, Month, Observed, Stored, Tally,
-    sample::{Edition, World, attachment, content, edited, id, key, link, message, policy, sha},
+    Allow, Change, Failed, Forget, LinksRefreshed, Looked, Month, Observed, Stored, Tally, Word,
+    erase::{Trace, erase_message},
+    sample::{
+        CHANNEL, Edition, World, attachment, content, edited, id, key, link, message, policy, sha,
+    },
+    tables::{AFTERMATH, ERASURES, FORGOTTEN, PEOPLE, POSTS},
     tables::{
         CONTENTS, DELAYED, DIRTY, ENTRIES, GARBAGE, JOBS, KEPT, PARKED, PARKED_MESSAGES, RAW,
         READY, RENEWALS, SHARDS, TOMBSTONES, USES,
     },
 };
+use super::{
+    removal::is_left_out,
+    table::Part,
+    tables::{HOMES, REMOVED, WALKS},
+};
 use crate::domain::{
-    entry::{Entry, EntryState, Look},
+    entry::{Entry, EntryKey, EntryState, Look},
+    forget::Forgotten,
     id::MessageId,
     job::{Failure, Job, JobState, Queue, Subject},
+    removal::{Chore, Home},
     selection::{MediaKind, MediaMode},
 };
 
@@ -24,12 +35,18 @@ use crate::domain::{
 #[track_caller]
 pub(super) fn check(world: &World) {
     lines_hold_the_jobs(world);
-    jobs_have_reasons(world);
-    reasons_have_jobs(world);
+    // Places that are left out are gone through in steps, and what hangs on their entries is right after the last.
+    if WALKS.below(&world.store.source(), &Part::<3>, 1).unwrap().is_empty() {
+        jobs_have_reasons(world);
+        reasons_have_jobs(world);
+        what_is_out_of_place_has_a_job(world);
+    }
     tallies_are_counts(world);
     links_and_uses_match(world);
     the_page_is_not_forgotten(world);
     what_is_kept_is_indexed(world);
+    people_have_posted(world);
+    the_forgotten_are_gone(world);
 }
 
 /// What the page shows of a month, in words.
@@ -84,9 +101,13 @@ fn lines_hold_the_jobs(world: &World) {
     assert_eq!(parked, of(|job| matches!(job.state, JobState::Parked { .. })), "parked jobs");
 }
 
-fn wanted(world: &World, entry: &Entry) -> bool {
+fn wanted(world: &World, key: EntryKey, entry: &Entry) -> bool {
     let policy = world.policy.borrow();
-    entry.hidden_at.is_none() && policy.selection.wants(entry.kind, entry.attachment.size)
+    !withheld(world, key, entry) && policy.selection.wants(entry.kind, entry.attachment.size)
+}
+
+fn withheld(world: &World, key: EntryKey, entry: &Entry) -> bool {
+    entry.hidden_at.is_some() || is_left_out(&world.store.source(), key).unwrap()
 }
 
 fn jobs_have_reasons(world: &World) {
@@ -95,13 +116,14 @@ fn jobs_have_reasons(world: &World) {
     for ((queue, subject), job) in JOBS.all(source).unwrap() {
         let Subject::Entry(key) = subject else { continue };
         let entry = world.entry(key);
-        assert!(wanted(world, &entry), "{queue} of {entry:?}, which nobody wants");
+        assert!(wanted(world, key, &entry), "{queue} of {entry:?}, which nobody wants");
         let parked = matches!(job.state, JobState::Parked { .. });
         match queue {
             Queue::Download => {
                 assert_eq!(mode, MediaMode::Copy, "{entry:?}");
                 assert_eq!(parked, matches!(entry.state, EntryState::Parked { .. }), "{entry:?}");
             }
+            Queue::Move => panic!("bytes are moved, and {entry:?} is none"),
             Queue::Thumbnail => {
                 assert_eq!((mode, &entry.look), (MediaMode::Link, &None), "{entry:?}");
                 assert_eq!(entry.state, EntryState::Remote);
@@ -119,16 +141,18 @@ fn reasons_have_jobs(world: &World) {
     for (key, entry) in ENTRIES.all(source).unwrap() {
         let download = JOBS.get(source, &(Queue::Download, Subject::Entry(key))).unwrap();
         let undecided = matches!(entry.state, EntryState::Remote | EntryState::Parked { .. });
-        let copies = wanted(world, &entry) && mode == MediaMode::Copy && undecided;
+        let copies = wanted(world, key, &entry) && mode == MediaMode::Copy && undecided;
         assert_eq!(download.is_some(), copies, "{entry:?}");
         let parked =
             download.as_ref().is_some_and(|job| matches!(job.state, JobState::Parked { .. }));
         assert_eq!(parked, matches!(entry.state, EntryState::Parked { .. }), "{entry:?}");
         if TOMBSTONES.contains(source, &key.message).unwrap() {
-            assert!(entry.hidden_at.is_some(), "{entry:?} was deleted");
+            let removed = REMOVED.get(source, &key).unwrap().expect("it was deleted");
+            let hides = world.policy.borrow().removal.hides() && !removed.kept;
+            assert_eq!(entry.hidden_at.is_some(), hides, "{entry:?} was deleted");
         }
         if entry.refresh_at.is_some() {
-            assert!(wanted(world, &entry), "{entry:?}");
+            assert!(wanted(world, key, &entry), "{entry:?}");
             let waits = download.is_some_and(|job| !matches!(job.state, JobState::Parked { .. }));
             assert!(mode == MediaMode::Link || waits, "{entry:?} needs no link");
         }
@@ -137,7 +161,7 @@ fn reasons_have_jobs(world: &World) {
         let uses = USES.below(source, &sha256, usize::MAX).unwrap();
         let deserves = uses.into_iter().any(|((_, key), ())| {
             let entry = world.entry(key);
-            wanted(world, &entry) && entry.kind != MediaKind::File
+            wanted(world, key, &entry) && entry.kind != MediaKind::File
         });
         let job = JOBS.contains(source, &(Queue::Thumbnail, Subject::Content(sha256))).unwrap();
         assert_eq!(job, deserves && content.look.is_none(), "{sha256}: {content:?}");
@@ -240,6 +264,73 @@ fn what_is_kept_is_indexed(world: &World) {
     }
 }
 
+/// Whoever posted something has a name; a name without anything posted is on its way out.
+fn people_have_posted(world: &World) {
+    let source = &world.store.source();
+    let posts = POSTS.all(source).unwrap();
+    for (_, post) in posts.iter().filter(|(_, post)| !post.items.is_empty()) {
+        assert!(PEOPLE.contains(source, &post.author).unwrap(), "{post:?} is nobody's");
+    }
+    let leavers = AFTERMATH.get(source, &()).unwrap().unwrap_or_default().leavers;
+    for (user, person) in PEOPLE.all(source).unwrap() {
+        let posted = posts.iter().any(|(_, post)| post.author == user);
+        assert!(posted || leavers.contains_key(&user), "{person:?} posted nothing");
+    }
+}
+
+/// What is on the do-not-archive list is nowhere, unless it is being erased.
+fn the_forgotten_are_gone(world: &World) {
+    let source = &world.store.source();
+    for (what, row) in FORGOTTEN.all(source).unwrap() {
+        if row.until.is_some() || ERASURES.contains(source, &what).unwrap() {
+            continue;
+        }
+        for (id, post) in POSTS.all(source).unwrap() {
+            let meant = match what {
+                Forgotten::User(user) => post.author == user,
+                Forgotten::Message(message) => id == message,
+                Forgotten::Channel(channel) => post.channel == channel || post.root == channel,
+                Forgotten::Guild(guild) => post.guild == guild,
+                Forgotten::Member(guild, user) => post.guild == guild && post.author == user,
+            };
+            assert!(!meant, "{what} is to be forgotten, and {post:?} is still there");
+        }
+    }
+}
+
+/// Removed files are counted, and bytes that are not where they belong are somebody's work.
+fn what_is_out_of_place_has_a_job(world: &World) {
+    let source = &world.store.source();
+    let removed = REMOVED.all(source).unwrap();
+    let count = u64::try_from(removed.len()).unwrap();
+    assert_eq!(world.store.tallies().unwrap().get(Tally::Removed), count, "removed files");
+    for (key, _) in &removed {
+        assert!(ENTRIES.contains(source, key).unwrap(), "{key} was removed, and is nowhere");
+    }
+    let homes = HOMES.all(source).unwrap();
+    for (subject, row) in &homes {
+        let uses = match subject {
+            Subject::Content(sha256) => USES.below(source, sha256, usize::MAX).unwrap(),
+            Subject::Entry(_) | Subject::Still(_) => continue,
+        };
+        let hidden = |key| withheld(world, key, &world.entry(key));
+        let wanted = match uses.iter().all(|((_, key), ())| hidden(*key)) {
+            _ if uses.is_empty() => Home::Nowhere,
+            true => Home::Private,
+            false => Home::Public,
+        };
+        let chore = Chore::next(row.home, wanted, row.stale.is_some());
+        let job = JOBS.contains(source, &(Queue::Move, *subject)).unwrap();
+        assert_eq!(job, chore.is_some(), "{subject}: {row:?} belongs to {wanted:?}");
+    }
+    for (sha256, _) in CONTENTS.all(source).unwrap() {
+        let uses = USES.below(source, &sha256, usize::MAX).unwrap();
+        let shown = uses.iter().any(|((_, key), ())| !withheld(world, *key, &world.entry(*key)));
+        let known = homes.iter().any(|(subject, _)| *subject == Subject::Content(sha256));
+        assert!(shown || known, "{sha256} is shown by nobody, and stays in public");
+    }
+}
+
 /// How many messages and files random histories speak of: few, so that they meet often.
 const MESSAGES: u32 = 4;
 const FILES: u64 = 3;
@@ -262,6 +353,10 @@ enum Step {
     Wait(u64),
     Die(u32, Vec<u64>),
     Restart,
+    Erase(u32),
+    Forget(u32),
+    EraseSome,
+    Allow(u32),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -296,6 +391,10 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (1..900_u64).prop_map(Step::Wait),
         1 => (second(), files()).prop_map(|(second, files)| Step::Die(second, files)),
         1 => Just(Step::Restart),
+        1 => second().prop_map(Step::Erase),
+        1 => second().prop_map(Step::Forget),
+        2 => Just(Step::EraseSome),
+        1 => second().prop_map(Step::Allow),
     ]
 }
 
@@ -306,6 +405,7 @@ struct History {
     edition: Option<Edition>,
     seen: std::collections::BTreeMap<u32, (Option<i64>, Vec<u64>)>,
     deleted: BTreeSet<u32>,
+    forgotten: BTreeSet<u32>,
 }
 
 impl History {
@@ -386,6 +486,25 @@ impl History {
                 self.restart();
             }
             Step::Restart => self.restart(),
+            Step::Erase(second) => {
+                self.world.change(|commit| {
+                    commit.attempt(|txn, context| {
+                        erase_message(txn, context, id(second), Trace::Tombstone(CHANNEL))
+                    })
+                });
+                self.deleted.insert(second);
+            }
+            Step::Forget(second) => {
+                let what = vec![Forgotten::Message(id(second))];
+                self.world.apply(Forget { what, word: Word::Keeper });
+                self.forgotten.insert(second);
+                self.seen.remove(&second);
+            }
+            Step::EraseSome => drop(self.world.apply(Change::EraseSome)),
+            Step::Allow(second) => {
+                self.world.apply(Allow { what: vec![Forgotten::Message(id(second))] });
+                self.forgotten.remove(&second);
+            }
         }
     }
 
@@ -397,6 +516,9 @@ impl History {
         }
         let sight = edit.map_or_else(|| sight.clone(), |edit| edited(edit, sight.clone()));
         self.world.see([sight]);
+        if self.forgotten.contains(&second) {
+            return;
+        }
         let newer = self.seen.get(&second).is_none_or(|(known, _)| edit >= *known);
         if newer {
             self.seen.insert(second, (edit, files));
@@ -435,6 +557,7 @@ proptest! {
             edition: None,
             seen: std::collections::BTreeMap::new(),
             deleted: BTreeSet::new(),
+            forgotten: BTreeSet::new(),
         };
         for step in steps {
             history.take_step(step);

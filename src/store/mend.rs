@@ -6,6 +6,7 @@ use super::{
     Context, Month, StoreError, Tally,
     people::mark_person,
     publication::mark_changed,
+    removal::settle,
     table::Txn,
     tables::{
         CONTENTS, ENTRIES, INDEXES, JOBS, MonthKey, PEOPLE, POSTS, PUBLICATION, SHARDS, USES,
@@ -64,6 +65,8 @@ impl Mended {
             Self::Relook(subject) => relook(txn, context, *subject),
             Self::Reconsider(Subject::Entry(key)) => reconsider(txn, context, *key),
             Self::Reconsider(Subject::Content(sha256)) => forget_unused(txn, *sha256),
+            // Stills have no work of their own but to be brought home.
+            Self::Reconsider(still @ Subject::Still(_)) => settle(txn, context, *still, None),
             Self::Republish { month, forget } => republish(txn, context, *month, forget),
             Self::Reindex(root) => reindex(txn, context, *root),
             Self::Remanifest => republish_root(txn, |row| row.content = None),
@@ -133,6 +136,7 @@ fn relook(txn: &mut Txn<'_>, context: &Context, subject: Subject) -> Result<(), 
             USES.below(txn, &sha256, usize::MAX)?.into_iter().map(|((_, key), ())| key).collect()
         }
         Subject::Entry(key) => vec![key],
+        Subject::Still(_) => return Ok(()),
     };
     for key in users {
         let Some(mut entry) = ENTRIES.get(txn, &key)? else { continue };

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{
     Context, Hint, Store, StoreError,
+    erase::{discard, note},
     table::Txn,
     tables::{GARBAGE, PEOPLE, PEOPLE_CHANGED, PersonDirty},
     tally::number_change,
@@ -14,8 +15,8 @@ use crate::domain::{
     message::Author,
 };
 
-/// How long a picture that was replaced stays: as long as other objects that nothing names any more.
-const GRACE: Duration = Duration::from_hours(1);
+/// A reader who loaded the names before may show an old picture for this long.
+const SHOWN_ELSEWHERE: Duration = Duration::from_hours(1);
 
 /// The picture of a person is in the bucket, or can't be had.
 #[derive(Clone, Debug)]
@@ -37,14 +38,20 @@ pub struct ChangedPerson {
 
 impl AvatarCopied {
     pub(super) fn apply(&self, txn: &mut Txn<'_>, context: &Context) -> Result<(), StoreError> {
-        let Some(mut person) = PEOPLE.get(txn, &self.user)? else { return Ok(()) };
-        if person.copied != self.copied {
-            if let Some(old) = &person.copied {
-                // Whoever loaded the file of people before may still show it. Should somebody else have the same
-                // picture, it is spared when its time comes.
-                GARBAGE.put(txn, &(context.now.after(GRACE), old.object.clone()), &());
+        let Some(mut person) = PEOPLE.get(txn, &self.user)? else {
+            // They were erased while their picture was on its way.
+            if let Some(copied) = &self.copied {
+                discard(txn, context, copied.object.clone());
+                note(txn, context, None)?;
             }
-            person.copied.clone_from(&self.copied);
+            return Ok(());
+        };
+        if person.copied != self.copied {
+            if let Some(old) = std::mem::replace(&mut person.copied, self.copied.clone()) {
+                // Nobody shows the old one from the next publication on. Should somebody else have the same picture,
+                // it is spared when its time comes.
+                GARBAGE.put(txn, &(context.now.after(SHOWN_ELSEWHERE), old.object), &());
+            }
             PEOPLE.put(txn, &self.user, &person);
             mark_person(txn, self.user)?;
         }

@@ -1,18 +1,23 @@
 //! What of the catalogue is published, and what has changed since.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     ChangedPerson, Context, Hint, Store, StoreError,
     people::person_published,
-    table::Txn,
-    tables::{CONTENTS, COVERAGE, DIRTY, ENTRIES, GARBAGE, INDEXES, POSTS, PUBLICATION, SHARDS},
-    tables::{CoverageRow, Dirty, IndexRow, PublicationRow, ShardsRow},
-    tally::number_change,
+    table::{Part, Txn},
+    tables::{
+        CONTENTS, COVERAGE, DIRTY, ENTRIES, GARBAGE, HOMES, INDEXES, POSTS, PUBLICATION, REACHED,
+        RECALLED, REMOVED, SHARDS,
+    },
+    tables::{CoverageRow, Dirty, IndexRow, PublicationRow, Reached, ShardsRow},
+    tally::{last_change, number_change},
 };
 use crate::domain::{
-    entry::{Content, Entry, EntryKey, EntryState, Post},
+    entry::{Content, Entry, EntryKey, EntryState, Look, Post},
     id::{AttachmentId, ChannelId, MessageId},
+    job::Subject,
+    removal::Home,
     selection::MediaMode,
     time::{self, Timestamp},
 };
@@ -44,6 +49,10 @@ pub struct MonthEntry {
     pub entry: Entry,
     /// Its bytes, where they are in the bucket.
     pub content: Option<Content>,
+    /// Where they are. The page shows what is at home in public.
+    pub home: Home,
+    /// Since when it is no longer to be seen on Discord.
+    pub removed: Option<Timestamp>,
 }
 
 /// A month as it was published.
@@ -74,6 +83,20 @@ pub struct Published {
     pub garbage: Vec<(Timestamp, String)>,
     /// Objects that are gone.
     pub swept: Vec<(Timestamp, String)>,
+}
+
+/// Every change up to this number is published: nothing of what it took away is named any more.
+#[derive(Clone, Copy, Debug)]
+pub struct PublishedTo(pub u64);
+
+impl PublishedTo {
+    pub(super) fn apply(self, txn: &mut Txn<'_>) -> Result<(), StoreError> {
+        if REACHED.get(txn, &Part)?.is_none_or(|reached| reached.changes < self.0) {
+            REACHED.put(txn, &Part, &Reached { changes: self.0 });
+            txn.hint(Hint::Move);
+        }
+        Ok(())
+    }
 }
 
 /// Objects are about to be put, which nothing names before the publication that they are for is written down. Should
@@ -127,7 +150,33 @@ impl Published {
         if let Some(coverage) = &self.coverage {
             COVERAGE.put(txn, &(), coverage);
         }
-        self.spare_named(txn)
+        self.spare_named(txn)?;
+        self.hasten(txn, context.now)
+    }
+
+    /// What names something that must not be seen any more goes now: what the page showed of these months, and the
+    /// indexes of their channels.
+    fn hasten(&self, txn: &mut Txn<'_>, now: Timestamp) -> Result<(), StoreError> {
+        let mut stems = BTreeSet::new();
+        for PublishedMonth { month, seen, .. } in &self.months {
+            let key = (Part, (month.root, month.month.number()));
+            let Some(recalled) = RECALLED.get(txn, &key)? else { continue };
+            stems.insert(format!("messages/{}/{}-", month.root, month.month));
+            stems.insert(format!("messages/{}/index-", month.root));
+            if recalled.changes <= seen.changes {
+                RECALLED.delete(txn, &key);
+            }
+        }
+        if stems.is_empty() {
+            return Ok(());
+        }
+        for ((at, path), ()) in GARBAGE.all(txn)? {
+            if at > now && stems.iter().any(|stem| path.starts_with(stem.as_str())) {
+                GARBAGE.delete(txn, &(at, path.clone()));
+                GARBAGE.put(txn, &(now, path), &());
+            }
+        }
+        Ok(())
     }
 
     /// What was garbage and is named again stays: a month that changes back has its old name.
@@ -209,20 +258,64 @@ impl Store {
         )?;
         let mut entries = Vec::with_capacity(rows.len());
         let mut last_post: Option<(MessageId, Post)> = None;
-        for (key, entry) in rows {
+        // Mostly nothing is away from home, and nothing was removed: then nobody is asked.
+        let moved = self.awaits_publication()?;
+        let removed = REMOVED.between(
+            &source,
+            &first(month.month.start()),
+            &first(month.month.end()),
+            usize::MAX,
+        )?;
+        let removed: BTreeMap<EntryKey, Timestamp> =
+            removed.into_iter().map(|(key, row)| (key, row.at)).collect();
+        for (key, mut entry) in rows {
             let post = match &last_post {
                 Some((message, post)) if *message == key.message => Some(post.clone()),
                 _ => POSTS.get(&source, &key.message)?,
             };
             let Some(post) = post else { continue };
             last_post = Some((key.message, post.clone()));
-            let content = match entry.state {
-                EntryState::Stored(sha256) => CONTENTS.get(&source, &sha256)?,
-                _ => None,
-            };
-            entries.push(MonthEntry { key, post, entry, content });
+            let (mut content, mut home) = (None, Home::Public);
+            if let EntryState::Stored(sha256) = entry.state {
+                content = CONTENTS.get(&source, &sha256)?;
+                home = if moved { self.home(Subject::Content(sha256))? } else { home };
+            }
+            if moved {
+                self.withhold_still(&mut entry.look)?;
+                if let Some(content) = &mut content {
+                    self.withhold_still(&mut content.look)?;
+                }
+            }
+            let removed = removed.get(&key).copied();
+            entries.push(MonthEntry { key, post, entry, content, home, removed });
         }
         Ok(entries)
+    }
+
+    /// A still that is not in the public bucket is none to the page.
+    fn withhold_still(&self, look: &mut Option<Look>) -> Result<(), StoreError> {
+        let Some(look) = look else { return Ok(()) };
+        if let Some(still) = look.still_sha256()
+            && self.home(Subject::Still(still))? != Home::Public
+        {
+            look.still = None;
+        }
+        Ok(())
+    }
+
+    /// Whether any bytes are not simply in the public bucket: then somebody may wait for a publication.
+    pub fn awaits_publication(&self) -> Result<bool, StoreError> {
+        Ok(!HOMES.after(&self.source(), None, 1)?.is_empty())
+    }
+
+    /// Up to which change everything is published.
+    pub fn published_to(&self) -> Result<u64, StoreError> {
+        Ok(REACHED.get(&self.source(), &Part)?.map_or(0, |reached| reached.changes))
+    }
+
+    /// The number of the last change of what the page shows.
+    pub fn last_change(&self) -> Result<u64, StoreError> {
+        last_change(&self.source())
     }
 
     /// The shards that are published of a month.

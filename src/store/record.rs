@@ -7,9 +7,12 @@ use std::{panic::resume_unwind, time::Duration};
 
 use super::{
     Context, Hint, StoreError, Tally,
+    erase::note_stay,
+    forget::{leaves_out, leaves_out_unread},
     people::remember,
     publication::mark_changed,
     raw::RawRow,
+    removal::{bring_back, plan_erasure, remove},
     table::Txn,
     tables::{ENTRIES, KEPT, PARKED_MESSAGES, PLACES, POSTS, RAW, TOMBSTONES},
     tables::{ParkedMessage, Tombstone},
@@ -56,6 +59,7 @@ impl Observed {
 
 impl Deleted {
     pub(super) fn apply(&self, txn: &mut Txn<'_>, context: &Context) -> Result<(), StoreError> {
+        let mut gone = Vec::new();
         for id in &self.messages {
             if TOMBSTONES.contains(txn, id)? {
                 continue;
@@ -64,12 +68,15 @@ impl Deleted {
             count(txn, Tally::Deleted, 1)?;
             forget_parked(txn, *id)?;
             KEPT.delete(txn, &(self.channel, *id));
-            let Some(post) = POSTS.get(txn, id)? else { continue };
-            for item in &post.items {
-                let key = EntryKey { root: post.root, message: *id, item: *item };
-                hide(txn, context, key)?;
+            let post = POSTS.get(txn, id)?;
+            if post.is_some() || RAW.contains(txn, id)? {
+                plan_erasure(txn, context, *id);
             }
+            let items =
+                post.iter().flat_map(|post| post.items.iter().map(|item| (post.root, *item)));
+            gone.extend(items.map(|(root, item)| EntryKey { root, message: *id, item }));
         }
+        remove(txn, context, &gone)?;
         // A message that is no longer there proves nothing about an empty page.
         if let Some(mut row) = PLACES.get(txn, &self.channel)?
             && row.anchor.is_some_and(|anchor| self.messages.contains(&anchor))
@@ -105,6 +112,9 @@ pub(super) fn set_aside(
     message: &Unreadable,
 ) -> Result<(), StoreError> {
     let Some(id) = message.id else { return Ok(()) };
+    if leaves_out_unread(txn, id, channel, &message.raw)? {
+        return Ok(());
+    }
     put_aside(txn, id, channel, message.reason.clone(), RawRow::new(&message.raw, None))
 }
 
@@ -122,6 +132,9 @@ fn record(
         txn.hint(Hint::Survey);
         return Ok(());
     };
+    if leaves_out(txn, message.id, message.author.id, &row.place)? {
+        return Ok(());
+    }
     let old = POSTS.get(txn, &message.id)?;
     if old.as_ref().is_some_and(|old| message.edited < old.edited) {
         return Ok(());
@@ -141,19 +154,22 @@ fn record(
     post.root = old.as_ref().map_or(post.root, |old| old.root);
     let retold =
         old.as_ref().is_some_and(|old| Post { items: post.items.clone(), ..old.clone() } != post);
+    if old.as_ref() != Some(&post) {
+        POSTS.put(txn, &message.id, &post);
+    }
     let nsfw = is_nsfw(txn, &row.place)?;
     for attachment in &message.attachments {
         let key = EntryKey { root: post.root, message: message.id, item: attachment.id };
         see(txn, context, key, attachment, Seen { nsfw, retold, lane })?;
     }
-    for item in old.iter().flat_map(|old| &old.items).filter(|item| !post.items.contains(item)) {
-        hide(txn, context, EntryKey { root: post.root, message: message.id, item: *item })?;
-    }
+    let before = old.iter().flat_map(|old| &old.items);
+    let taken_off = before.filter(|item| !post.items.contains(item));
+    let taken_off: Vec<_> = taken_off
+        .map(|item| EntryKey { root: post.root, message: message.id, item: *item })
+        .collect();
+    remove(txn, context, &taken_off)?;
     remember(txn, &message.author, message.id)?;
-    if old.as_ref() != Some(&post) {
-        POSTS.put(txn, &message.id, &post);
-    }
-    Ok(())
+    note_stay(txn, message.author.id)
 }
 
 /// What a message tells of each of its files.
@@ -177,6 +193,7 @@ fn see(
     entry.see_again(attachment.clone());
     entry.nsfw = nsfw;
     entry.hidden_at = None;
+    bring_back(txn, key)?;
     let same_link =
         known.as_ref().is_some_and(|known| known.attachment.link == entry.attachment.link);
     let sight = if same_link { Sight::Known } else { Sight::New };
@@ -225,23 +242,6 @@ fn is_nsfw(txn: &Txn<'_>, place: &Place) -> Result<bool, StoreError> {
     Ok(place.nsfw || parent.is_some_and(|parent| parent.place.nsfw))
 }
 
-/// Takes an entry off the page, and stops all work on it: its bytes are no longer to be had.
-fn hide(txn: &mut Txn<'_>, context: &Context, key: EntryKey) -> Result<(), StoreError> {
-    let Some(mut entry) = ENTRIES.get(txn, &key)? else { return Ok(()) };
-    if entry.hidden_at.is_some() {
-        return Ok(());
-    }
-    let shown = entry.is_shown(&context.policy);
-    entry.hidden_at = Some(context.now);
-    let rank = rank_of(key, &entry, Lane::History);
-    schedule(txn, context, key, &mut entry, rank, Sight::Known)?;
-    ENTRIES.put(txn, &key, &entry);
-    if shown {
-        mark_changed(txn, key.root, key.message, context.publish_by())?;
-    }
-    Ok(())
-}
-
 fn keep_raw(txn: &mut Txn<'_>, message: &Message) -> Result<(), StoreError> {
     if !message.carries_media {
         return Ok(());
@@ -255,6 +255,9 @@ fn keep_raw(txn: &mut Txn<'_>, message: &Message) -> Result<(), StoreError> {
 }
 
 fn park(txn: &mut Txn<'_>, message: &Message, why: String) -> Result<(), StoreError> {
+    if leaves_out_unread(txn, message.id, message.channel, &message.raw)? {
+        return Ok(());
+    }
     let raw = RawRow::new(&message.raw, message.edited);
     put_aside(txn, message.id, message.channel, why, raw)
 }
@@ -274,7 +277,7 @@ fn put_aside(
 }
 
 /// A message that could be recorded after all, or is deleted, is no longer put aside.
-fn forget_parked(txn: &mut Txn<'_>, id: MessageId) -> Result<(), StoreError> {
+pub(super) fn forget_parked(txn: &mut Txn<'_>, id: MessageId) -> Result<(), StoreError> {
     if PARKED_MESSAGES.contains(txn, &id)? {
         PARKED_MESSAGES.delete(txn, &id);
         count(txn, Tally::MessagesParked, -1)?;

@@ -247,7 +247,7 @@ impl World {
     pub(super) fn downloads(&self, limit: usize) -> Vec<EntryKey> {
         let entry = |claimed: Claimed| match claimed.subject {
             Subject::Entry(key) => key,
-            Subject::Content(_) => panic!("content is not downloaded"),
+            Subject::Content(_) | Subject::Still(_) => panic!("content is not downloaded"),
         };
         self.claim(Queue::Download, limit, &[]).into_iter().map(entry).collect()
     }
@@ -318,6 +318,21 @@ impl World {
             self.page.borrow_mut().insert(month, shown);
         }
         self.apply(published);
+    }
+
+    /// Commits what is no change by itself, and checks every invariant.
+    pub(super) fn change<T>(
+        &self,
+        change: impl FnOnce(&mut Commit<'_>) -> Result<T, StoreError>,
+    ) -> T {
+        let done = self.commit(change).0;
+        invariants::check(self);
+        done
+    }
+
+    /// Commits, and checks nothing: for the many that come before what is tested.
+    pub(super) fn kv_only(&self, add: impl FnOnce(&mut Commit<'_>) -> Result<(), StoreError>) {
+        self.commit(add);
     }
 
     fn commit<T>(

@@ -18,7 +18,7 @@ use super::{
     kv::{Kv, KvError, Rows, Writes},
 };
 
-pub(super) use self::key::Key;
+pub(super) use self::key::{Key, Part};
 
 /// A value that is stored as a row.
 pub(super) trait Row: Serialize + DeserializeOwned {

@@ -2,21 +2,25 @@
 //!
 //! A table's number is on disk for ever; a new table takes a new one.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
     journal::Tip,
     migrate::ArchiveRow,
     raw::RawRow,
-    table::{Row, Table},
+    table::{Part, Row, Table},
 };
 use crate::domain::{
     coverage::Coverage,
     entry::{Content, Entry, EntryKey, Person, Post, Sha256},
+    forget::{Erased, Forgotten},
     id::{ChannelId, GuildId, MessageId, UserId},
     job::{Job, Queue, Rank, Subject},
     place::Place,
     reconcile::Unheard,
+    removal::{Home, Wave},
     time::Timestamp,
 };
 
@@ -67,6 +71,36 @@ pub(super) const ARCHIVE: Table<(), ArchiveRow> = Table::new(41, "archive");
 pub(super) const KEPT: Table<(ChannelId, MessageId), ()> = Table::new(34, "kept messages");
 /// How far the second reading of each place is; none stands for what is not of one place.
 pub(super) const REREAD: Table<Option<ChannelId>, RereadRow> = Table::new(35, "second readings");
+/// Files that are no longer to be seen on Discord, and what becomes of them.
+pub(super) const REMOVED: Table<EntryKey, RemovedRow> = Table::new(26, "removed files");
+/// Messages of which something was removed, by the time at which we heard of it, until that is erased.
+pub(super) const REMOVED_AT: Table<(Timestamp, MessageId), ()> = Table::new(27, "removals");
+/// Where bytes are that are not simply in the public bucket.
+pub(super) const HOMES: Table<Subject, HomeRow> = Table::new(28, "homes");
+/// Places that the page goes without, below the channel under which it would show them.
+pub(super) const LEFT_OUT: Table<(Part<0>, ChannelId, ChannelId), ()> =
+    Table::new(29, "places left out");
+/// Months of which no published file may outlive the next publication, with the number of the change that says so.
+pub(super) const RECALLED: Table<(Part<1>, MonthKey), Reached> = Table::new(29, "recalled months");
+/// Who shares which still.
+pub(super) const STILL_USES: Table<(Part<2>, Sha256, Subject), ()> =
+    Table::new(29, "uses of stills");
+/// Channels whose entries are to be gone through.
+pub(super) const WALKS: Table<(Part<3>, ChannelId), WalkRow> = Table::new(29, "walks");
+/// How much was deleted lately, and what is held back for it.
+pub(super) const MASS: Table<Part<4>, MassRow> = Table::new(29, "mass deletions");
+/// Places that were deleted on Discord, and since when.
+pub(super) const LOST: Table<(Part<5>, ChannelId), Timestamp> = Table::new(29, "lost places");
+/// Up to which change everything is published.
+pub(super) const REACHED: Table<Part<6>, Reached> = Table::new(29, "published changes");
+/// What is being erased, and how far that has come.
+pub(super) const ERASURES: Table<Forgotten, ErasureRow> = Table::new(30, "erasures");
+/// What is not archived.
+pub(super) const FORGOTTEN: Table<Forgotten, ForgottenRow> = Table::new(31, "forgotten");
+/// Whether members of servers have said that they do not want to be archived.
+pub(super) const MEMBERS: Table<(GuildId, UserId), MemberRow> = Table::new(32, "members");
+/// What is left to do for all that was erased.
+pub(super) const AFTERMATH: Table<(), AftermathRow> = Table::new(33, "aftermath");
 
 /// Written to see whether anything can be.
 pub(super) const PROBE: Table<(), i64> = Table::new(42, "probe");
@@ -326,6 +360,137 @@ pub struct CoverageRow {
     pub at: Timestamp,
 }
 
+/// A file that is no longer to be seen on Discord.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct RemovedRow {
+    /// Since when, as far as we know.
+    pub(super) at: Timestamp,
+    /// Whether a person said that it is to stay all the same.
+    pub(super) kept: bool,
+}
+
+/// Where bytes are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct HomeRow {
+    /// Their name in the public bucket, there or not.
+    pub(super) object: String,
+    /// Where they are for certain.
+    pub(super) home: Home,
+    /// That there may be copies elsewhere, which may go once the changes up to this number are published.
+    pub(super) stale: Option<u64>,
+}
+
+/// How far the entries of a channel were gone through.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct WalkRow {
+    /// The last one.
+    pub(super) after: Option<EntryKey>,
+}
+
+/// How much was deleted lately, and what is held back for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct MassRow {
+    /// What was deleted lately.
+    pub(super) wave: Wave,
+    /// What is held back; none when nothing is.
+    pub(super) held: Option<Held>,
+    /// Until when what is held back was deleted, when a person said that it is to stay.
+    pub(super) keep_until: Option<Timestamp>,
+}
+
+/// Deletions that a person is to judge: until then nothing of them is erased.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// Since when deletions are held back.
+    pub since: Timestamp,
+    /// How many files were deleted since then.
+    pub files: u64,
+}
+
+/// A number among the changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Reached {
+    /// Which.
+    pub(super) changes: u64,
+}
+
+/// Something on its way out of the archive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ErasureRow {
+    /// How far the archive was gone through for it.
+    pub(super) progress: Progress,
+}
+
+/// How far the archive was gone through; each step names the next message to look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) enum Progress {
+    /// In messages that carried files.
+    Posts(MessageId),
+    /// In messages as Discord sent them.
+    Raw(MessageId),
+    /// In messages that could not be recorded.
+    Parked(MessageId),
+}
+
+/// Something that is not archived.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForgottenRow {
+    /// Since when.
+    pub since: Timestamp,
+    /// On whose word.
+    pub word: Word,
+    /// Messages from this one on are archived again; none while nothing is.
+    pub until: Option<MessageId>,
+    /// What was erased for it.
+    pub erased: Erased,
+}
+
+/// On whose word something is not archived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Word {
+    /// On that of whoever runs this archive.
+    Keeper,
+    /// On their own: they took the role for it.
+    Member,
+}
+
+/// A member of a server, as last looked up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberRow {
+    /// When.
+    pub looked_at: Timestamp,
+    /// Whether they had a role that says that they are not to be archived.
+    pub opted_out: bool,
+}
+
+/// What is left to do for all that was erased.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct AftermathRow {
+    /// When something was erased last: whatever copy of this store is older must be replaced and deleted.
+    pub(super) erased_at: Timestamp,
+    /// The number of the last erasure among the changes.
+    pub(super) erased: u64,
+    /// Up to which number everything erased has left the bucket, and every file of the page that named it.
+    pub(super) purged: u64,
+    /// People of whom something was erased, and for what. Nothing may be left of them, and then their names go too.
+    pub(super) leavers: BTreeMap<UserId, Option<Forgotten>>,
+    /// The next message to look at for something that is left of them.
+    pub(super) leavers_to: MessageId,
+}
+
+impl Default for AftermathRow {
+    fn default() -> Self {
+        Self {
+            erased_at: Timestamp::default(),
+            erased: 0,
+            purged: 0,
+            leavers: BTreeMap::new(),
+            leavers_to: MessageId::FIRST,
+        }
+    }
+}
+
 /// Rows in their first form.
 macro_rules! first_form {
     ($($row:ty),+ $(,)?) => {$( impl Row for $row {} )+};
@@ -353,4 +518,14 @@ first_form!(
     ErasedRow,
     CoverageRow,
     RereadRow,
+    RemovedRow,
+    HomeRow,
+    WalkRow,
+    MassRow,
+    Reached,
+    Timestamp,
+    ErasureRow,
+    ForgottenRow,
+    MemberRow,
+    AftermathRow,
 );

@@ -49,6 +49,12 @@ pub enum Tally {
     EditsFound = 35,
     /// Deletions that only a second reading found.
     DeletionsFound = 36,
+    /// Files that are no longer to be seen on Discord, and not erased yet.
+    Removed = 26,
+    /// Bytes that wait to be brought where they belong, or out of where they do not.
+    MovesWaiting = 27,
+    /// The same, put aside.
+    MovesParked = 28,
 }
 
 impl Tally {
@@ -62,6 +68,7 @@ impl Tally {
         match queue {
             Queue::Download => Self::DownloadsParked,
             Queue::Thumbnail => Self::ThumbnailsParked,
+            Queue::Move => Self::MovesParked,
         }
     }
 
@@ -71,6 +78,7 @@ impl Tally {
             (queue, JobState::Parked { .. }) => Self::parked_in(queue),
             (Queue::Download, _) => Self::DownloadsWaiting,
             (Queue::Thumbnail, _) => Self::ThumbnailsWaiting,
+            (Queue::Move, _) => Self::MovesWaiting,
         }
     }
 }
@@ -114,8 +122,18 @@ pub(super) fn count(txn: &mut Txn<'_>, tally: Tally, change: i64) -> Result<(), 
 /// Counts a change of what the page shows, and numbers it: no two changes have one number.
 pub(super) fn number_change(txn: &mut Txn<'_>) -> Result<u64, StoreError> {
     count(txn, Tally::Changes, 1)?;
-    let number = read(txn, Tally::Changes as u8)?;
+    last_change(txn)
+}
+
+/// The number of the last change of what the page shows.
+pub(super) fn last_change(source: &impl Source) -> Result<u64, StoreError> {
+    let number = read(source, Tally::Changes as u8)?;
     Ok(u64::try_from(number).expect("this count only grows"))
+}
+
+/// One of the counts.
+pub(super) fn counted(source: &impl Source, tally: Tally) -> Result<u64, StoreError> {
+    Ok(u64::try_from(read(source, tally as u8)?).unwrap_or(0))
 }
 
 fn read(source: &impl Source, key: u8) -> Result<i64, StoreError> {

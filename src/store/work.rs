@@ -20,6 +20,7 @@ pub use self::{
 pub(super) use self::{
     aside::retry_parked,
     line::drop_job,
+    line::{end_job, set_job},
     need::{Sight, rank_of, schedule},
     outcome::{count_still, lose},
     sweep::sweep,

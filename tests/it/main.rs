@@ -28,4 +28,5 @@ mod downtime;
 mod restore;
 mod verify;
 mod fire;
+mod removal;
 mod hostile;

@@ -34,6 +34,7 @@ fn assert_keys(status: &Value) {
         keys(status),
         [
             "files",
+            "held",
             "messages_read",
             "parked",
             "parked_messages",
@@ -47,7 +48,7 @@ fn assert_keys(status: &Value) {
     );
     assert_eq!(
         keys(&status["files"]),
-        ["gone", "links", "seen", "stills", "stored", "stored_bytes"]
+        ["gone", "links", "removed", "seen", "stills", "stored", "stored_bytes"]
     );
     assert_eq!(
         keys(&status["waiting"]),
@@ -56,6 +57,8 @@ fn assert_keys(status: &Value) {
             "downloads",
             "downloads_parked",
             "messages_parked",
+            "moves",
+            "moves_parked",
             "thumbnails",
             "thumbnails_parked"
         ]

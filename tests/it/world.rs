@@ -29,6 +29,7 @@ mod copies;
 mod access;
 mod restore;
 mod reconcile;
+mod removal;
 
 use std::{
     path::Path,
@@ -45,9 +46,10 @@ use bowerbird::{
     bucket::{Faults, MemoryBucket},
     domain::{
         id::{ChannelId, MessageId},
+        removal::RemovalPolicy,
         selection::{MediaKind, MediaMode, MediaSelection},
     },
-    store::{MemoryKv, Store},
+    store::{MemoryKv, Store, Tally},
 };
 use tokio::time::timeout;
 
@@ -93,6 +95,7 @@ struct World {
     wanted: Wanted,
     reconciling: Reconciling,
     selection: MediaSelection,
+    removal: RemovalPolicy,
     end: Option<End>,
     fuse: Option<Fuse>,
     lives: u64,
@@ -139,6 +142,7 @@ impl World {
             wanted: from_now_on(true),
             reconciling: Reconciling::Never,
             selection: MediaSelection { kinds: MediaKind::ALL.into(), max_size: None },
+            removal: RemovalPolicy::default(),
             end: None,
             fuse: None,
             lives: 0,
@@ -223,6 +227,7 @@ impl World {
         service.is_done().unwrap()
             && self.store().changed_months().unwrap().is_empty()
             && self.store().changed_people(1).unwrap().is_empty()
+            && self.store().tallies().unwrap().get(Tally::MovesWaiting) == 0
             && self.differences().is_empty()
     }
 
@@ -324,6 +329,9 @@ impl World {
         let state = self.truth.state();
         let unreferenced = compare::unreferenced(&state, &archive, &self.store(), &objects);
         assert!(unreferenced.is_empty(), "nothing leads to {unreferenced:#?}");
+        let misplaced =
+            compare::misplaced(&state, &self.store(), &objects, &self.private.objects());
+        assert!(misplaced.is_empty(), "{misplaced:#?}");
     }
 }
 

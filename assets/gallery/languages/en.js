@@ -49,6 +49,8 @@ export default {
   unknownPerson: "Somebody",
   bot: "bot",
   edited: "edited {date}",
+  deleted: "deleted",
+  deletedAt: "Deleted on Discord {date}, and kept here",
   notFound: "This piece is not in the archive, or not any more.",
   cannotPlay: "This browser can't play this file.",
   cannotPlayWhy: "The format {type} is not one it knows. The file itself is fine: download it and open it with a player on this device.",

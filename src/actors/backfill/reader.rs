@@ -15,7 +15,7 @@ use crate::{
         id::{ChannelId, MessageId},
         place::{Access, Place},
     },
-    store::{PageRead, PlaceRow, PlaceSeen, PlacesLost},
+    store::{Loss, PageRead, PlaceRow, PlaceSeen, PlacesLost},
 };
 
 /// Reads pages.
@@ -151,7 +151,8 @@ impl Reader {
             }
             DiscordError::NotFound { .. } => {
                 debug!(place = %place.id, name = place.name, "is gone");
-                self.ledger.record([PlacesLost { places: vec![place.id] }.into()]).await;
+                let lost = PlacesLost { places: vec![place.id], loss: Loss::Inferred };
+                self.ledger.record([lost.into()]).await;
                 Outcome::Gone
             }
             error if error.is_fatal() => Outcome::Fatal(error),

@@ -19,8 +19,8 @@ use crate::{
         selection::PlaceSelection,
     },
     store::{
-        Change, Deleted, Observed, PlaceSeen, PlacesLost, SessionMoved, SessionRow, Started, Store,
-        StoreError,
+        Change, Deleted, Loss, Observed, PlaceSeen, PlacesLost, SessionMoved, SessionRow, Started,
+        Store, StoreError,
     },
 };
 
@@ -146,7 +146,8 @@ impl Desk {
             }
             Event::ThreadsSeen(threads) => self.threads_seen(threads),
             Event::ThreadGone { thread: place, .. } | Event::ChannelGone { channel: place, .. } => {
-                self.notes.changes.push(PlacesLost { places: vec![place] }.into());
+                let lost = PlacesLost { places: vec![place], loss: Loss::Told };
+                self.notes.changes.push(lost.into());
             }
             Event::PlacesChanged(guild) => {
                 self.notes.look_at.insert(guild);

@@ -19,6 +19,7 @@ use crate::{
     domain::{
         id::{ChannelId, UserId},
         place::{Place, PlaceKind},
+        removal::Home,
         selection::{PlaceSelection, Policy},
         text::Mention,
         time::Timestamp,
@@ -30,8 +31,8 @@ use crate::{
         people, shard,
     },
     store::{
-        Announced, ChangedPerson, CoverageRow, IndexRow, Month, MonthEntry, PlaceRow,
-        PublicationRow, Published, PublishedMonth, ShardsRow, Store, StoreError,
+        Announced, ChangedPerson, CoverageRow, IndexRow, Month, MonthEntry, PlaceRow, PlacesShown,
+        PublicationRow, Published, PublishedMonth, PublishedTo, ShardsRow, Store, StoreError,
     },
 };
 
@@ -138,12 +139,45 @@ impl Editor {
         hopeless: &Arc<HashSet<UserId>>,
         occasion: Occasion,
     ) -> Result<(), PublishError> {
+        let reached = self.note_places().await?;
         loop {
             let more = self.publish_some(hopeless, occasion).await?;
             if !more {
+                self.reach(reached).await?;
                 return self.sweep().await;
             }
         }
+    }
+
+    /// Writes down which places the page goes without from now on, and tells the number of the last change before this
+    /// publication.
+    async fn note_places(&self) -> Result<u64, PublishError> {
+        let (store, selection) = (self.parts.store.clone(), Arc::clone(&self.parts.selection));
+        let changed = tokio::task::spawn_blocking(move || places_changed(&store, &selection));
+        let changed = changed.await.expect("reading the store does not panic")?;
+        if let Some(PlacesShown { withdrawn, returned }) = changed {
+            debug!(
+                withdrawn = withdrawn.len(),
+                returned = returned.len(),
+                "other places are shown"
+            );
+            self.parts.ledger.record([PlacesShown { withdrawn, returned }.into()]).await;
+        }
+        let store = self.parts.store.clone();
+        let last = tokio::task::spawn_blocking(move || store.last_change()).await;
+        Ok(last.expect("reading the store does not panic")?)
+    }
+
+    /// Writes down that everything up to a change is published, so that bytes that are named no more may go.
+    async fn reach(&self, changes: u64) -> Result<(), PublishError> {
+        let store = self.parts.store.clone();
+        let news = tokio::task::spawn_blocking(move || {
+            Ok::<_, StoreError>(store.awaits_publication()? && store.published_to()? < changes)
+        });
+        if news.await.expect("reading the store does not panic")? {
+            self.parts.ledger.record([PublishedTo(changes).into()]).await;
+        }
+        Ok(())
     }
 
     async fn publish_some(
@@ -418,7 +452,9 @@ fn prepare(
             .month_entries(month)?
             .into_iter()
             .filter(|entry| {
-                entry.entry.is_published(policy, now) && shown.contains(&entry.post.channel)
+                entry.entry.is_published(policy, now)
+                    && entry.home == Home::Public
+                    && shown.contains(&entry.post.channel)
             })
             .collect();
         let made = shard::shards(month, &entries, name);
@@ -460,8 +496,17 @@ fn prepare(
     if changed {
         garbage.extend(last.users.clone());
     }
-    let places: Vec<_> =
-        all_places.into_iter().filter(|row| shown.contains(&row.place.id)).collect();
+    let lost: HashSet<ChannelId> = store.lost_places()?.into_iter().collect();
+    let lists = |root: &ChannelId| {
+        let fresh = indexes.iter().find(|(changed, ..)| changed == root).map(|(_, row, _)| row);
+        fresh.or_else(|| old_indexes.get(root)).is_some_and(|row| row.path.is_some())
+    };
+    // What was deleted leaves with its name, unless something of it stays.
+    let places: Vec<_> = all_places
+        .into_iter()
+        .filter(|row| shown.contains(&row.place.id))
+        .filter(|row| !lost.contains(&row.place.id) || lists(&row.place.root()))
+        .collect();
     let guilds = shown_guilds(store, selection)?;
     let coverage = unpublished.filter(|_| months.len() < MONTHS_AT_ONCE).map(|unpublished| {
         let (selection, unpublished) = (&policy.selection, &unpublished);
@@ -485,6 +530,27 @@ fn prepare(
         last_coverage,
         coverage_presses,
     })
+}
+
+/// Which places the page goes without, other than before.
+fn places_changed(
+    store: &Store,
+    selection: &PlaceSelection,
+) -> Result<Option<PlacesShown>, StoreError> {
+    let places = store.places()?;
+    let shown = shown_places(&places, selection);
+    let holds = |row: &&PlaceRow| row.place.kind != PlaceKind::Category;
+    let left_out: BTreeSet<_> = places
+        .iter()
+        .filter(holds)
+        .filter(|row| !shown.contains(&row.place.id))
+        .map(|row| (row.place.root(), row.place.id))
+        .collect();
+    let before: BTreeSet<_> = store.left_out()?.into_iter().collect();
+    let withdrawn: Vec<_> = left_out.difference(&before).copied().collect();
+    let returned: Vec<_> = before.difference(&left_out).copied().collect();
+    let changed = !withdrawn.is_empty() || !returned.is_empty();
+    Ok(changed.then_some(PlacesShown { withdrawn, returned }))
 }
 
 fn shown_guilds(

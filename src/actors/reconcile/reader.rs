@@ -18,7 +18,7 @@ use crate::{
         reconcile::{Keeps, Sight, next_bound, sample},
     },
     store::{
-        Change, Deleted, FoundDeleted, ParkedReread, PlaceSeen, PlacesLost, Reread, Store,
+        Change, Deleted, FoundDeleted, Loss, ParkedReread, PlaceSeen, PlacesLost, Reread, Store,
         StoreError,
     },
 };
@@ -124,7 +124,9 @@ impl Reader {
             }
             DiscordError::NotFound { .. } => {
                 debug!(place = %place.id, name = place.name, "is gone");
-                self.ledger.record([PlacesLost { places: vec![place.id] }.into()]).await;
+                self.ledger
+                    .record([PlacesLost { places: vec![place.id], loss: Loss::Inferred }.into()])
+                    .await;
             }
             error => warn!(place = %place.id, %error, "to be read again later"),
         }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use indicatif::HumanBytes;
 
-use super::{Covered, Files, Overview, Reconciled, Running, Standing, Verified, Waiting};
+use super::{Covered, Files, HeldBack, Overview, Reconciled, Running, Standing, Verified, Waiting};
 use crate::domain::printable::Printable;
 
 /// A screen holds some fifty lines; half of them for places leaves the rest in sight.
@@ -40,7 +40,7 @@ impl fmt::Display for Words<'_> {
             Some(service) => write_service(f, service)?,
             None => writeln!(f, "Service    does not run on this STATE_DIR")?,
         }
-        let Files { seen, stored, stored_bytes, gone, stills, links } = &overview.files;
+        let Files { seen, stored, stored_bytes, gone, stills, links, removed } = &overview.files;
         let size = HumanBytes(*stored_bytes);
         writeln!(
             f,
@@ -49,12 +49,18 @@ impl fmt::Display for Words<'_> {
         if *gone > 0 {
             writeln!(f, "           {gone} were gone from Discord before they could be copied")?;
         }
+        if *removed > 0 {
+            writeln!(f, "           {removed} were deleted on Discord, and are not erased yet")?;
+        }
         if *links > 0 {
             writeln!(f, "Links      {links} kept alive")?;
         }
-        let Waiting { downloads, download_bytes, thumbnails, .. } = &overview.waiting;
+        let Waiting { downloads, download_bytes, thumbnails, moves, .. } = &overview.waiting;
         let size = HumanBytes(*download_bytes);
         writeln!(f, "Waiting    {downloads} to copy ({size}), {thumbnails} to make a still of")?;
+        if *moves > 0 {
+            writeln!(f, "           {moves} to bring to the bucket where they belong")?;
+        }
         match &overview.published {
             Some(published) => {
                 writeln!(f, "Published  {} (number {})", published.at, published.generation)?;
@@ -62,6 +68,9 @@ impl fmt::Display for Words<'_> {
             None => writeln!(f, "Published  nothing yet")?,
         }
         write_verified(f, overview.verified.as_ref())?;
+        if let Some(held) = &overview.held {
+            write_held(f, held)?;
+        }
         self.write_places(f)?;
         write_reconciled(f, &overview.reconciled)?;
         write_parked(f, overview)?;
@@ -206,9 +215,22 @@ fn write_verified(f: &mut fmt::Formatter<'_>, verified: Option<&Verified>) -> fm
     }
 }
 
+fn write_held(f: &mut fmt::Formatter<'_>, held: &HeldBack) -> fmt::Result {
+    let HeldBack { since, files } = held;
+    writeln!(
+        f,
+        "HELD BACK  {files} files were deleted on Discord since {since}, too many at once to be erased:"
+    )?;
+    writeln!(
+        f,
+        "           `bowerbird status --allow-erasing` lets them be erased, if that was meant"
+    )?;
+    writeln!(f, "           `bowerbird status --keep-deleted` shows them again, marked as deleted")
+}
+
 fn write_parked(f: &mut fmt::Formatter<'_>, overview: &Overview) -> fmt::Result {
-    let Waiting { downloads_parked, thumbnails_parked, .. } = &overview.waiting;
-    let parked = downloads_parked + thumbnails_parked;
+    let Waiting { downloads_parked, thumbnails_parked, moves_parked, .. } = &overview.waiting;
+    let parked = downloads_parked + thumbnails_parked + moves_parked;
     if parked == 0 {
         return Ok(());
     }

@@ -12,6 +12,7 @@ use crate::{
         coverage::Coverage,
         id::{ChannelId, GuildId, MessageId},
         place::{Access, Place},
+        removal::Home,
         selection::{MediaKind, MediaSelection},
         time::{Month, Timestamp},
     },
@@ -274,6 +275,8 @@ fn reference(entries: &[RebuiltEntry], path: &str) -> Option<ShardRef> {
         post: entry.post.clone(),
         entry: entry.entry.clone(),
         content: entry.content.as_ref().map(|(_, content)| content.clone()),
+        home: Home::Public,
+        removed: None,
     };
     let entries: Vec<_> = entries.iter().map(whole).collect();
     (!entries.is_empty()).then(|| shard::reference(&entries, path))

@@ -1,6 +1,6 @@
 //! Places as they come, go and change what may be done in them.
 
-use super::{PlacesLost, Surveyed};
+use super::{Loss, PlacesLost, Surveyed};
 use crate::{
     domain::{
         id::{ChannelId, GuildId},
@@ -43,7 +43,7 @@ fn a_channel_that_is_gone_takes_its_threads_along() {
     survey(&world, vec![place(CHANNEL, PlaceKind::Text, None)]);
     assert!(missing(&world, FORUM) && missing(&world, POST));
     assert!(!missing(&world, CHANNEL) && !missing(&world, THREAD));
-    world.apply(PlacesLost { places: vec![CHANNEL] });
+    world.apply(PlacesLost { places: vec![CHANNEL], loss: Loss::Told });
     assert!(missing(&world, CHANNEL) && missing(&world, THREAD));
 }
 

@@ -2,6 +2,7 @@
 
 use crate::domain::{
     entry::{EntryKey, Sha256},
+    forget::Forgotten,
     id::{AttachmentId, ChannelId, GuildId, MessageId, UserId},
     job::{Queue, Rank, Subject, entry_bytes, entry_from_bytes},
     time::Timestamp,
@@ -25,6 +26,20 @@ impl Key for () {
 
     fn read(_: &mut &[u8]) -> Option<Self> {
         Some(())
+    }
+}
+
+/// Stands first in the keys of a table that shares its number with others: their rows lie apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::store) struct Part<const NUMBER: u8>;
+
+impl<const NUMBER: u8> Key for Part<NUMBER> {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(NUMBER);
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        take(bytes).and_then(|[number]: [u8; 1]| (number == NUMBER).then_some(Self))
     }
 }
 
@@ -115,6 +130,21 @@ impl Key for Rank {
 
     fn read(bytes: &mut &[u8]) -> Option<Self> {
         take(bytes).and_then(Self::from_bytes)
+    }
+}
+
+impl Key for Forgotten {
+    fn write(&self, out: &mut Vec<u8>) {
+        let (kind, first, second) = self.parts();
+        out.push(kind);
+        out.extend(first.to_be_bytes());
+        out.extend(second.to_be_bytes());
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        let [kind] = take(bytes)?;
+        let mut number = || take(bytes).map(u64::from_be_bytes);
+        Self::from_parts(kind, number()?, number()?)
     }
 }
 

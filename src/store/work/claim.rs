@@ -13,6 +13,7 @@ use crate::{
         id::MessageId,
         job::{Job, JobState, Queue, Rank, Subject},
         link::Link,
+        removal::Chore,
         retry::MAX_BEGINNINGS,
         selection::MediaKind,
         time::Timestamp,
@@ -20,8 +21,9 @@ use crate::{
     store::{
         Context, StoreError,
         links::set_renewal,
+        removal::{begin_chore, chore_of, waits_for_publication},
         table::Txn,
-        tables::{CONTENTS, DELAYED, ENTRIES, JOBS, READY, USES},
+        tables::{CONTENTS, DELAYED, ENTRIES, JOBS, POLICY, READY, USES},
     },
 };
 
@@ -40,6 +42,9 @@ const TURNED_AWAY: usize = 256;
 /// process, the others are done before; should the process die for other reasons, again and again, then not always
 /// the same jobs are begun in vain, and put aside for it.
 const SUSPECT: u16 = 3;
+
+/// How long a job waits for a publication that is overdue.
+const UNPUBLISHED: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// How many such jobs one claim looks past, so that a claim stays short.
 const LOOKED_PAST: usize = 64;
@@ -90,6 +95,15 @@ pub enum Task {
         content: Content,
         /// What sort they are.
         kind: MediaKind,
+    },
+    /// Bring bytes where they belong, or out of where they do not.
+    Move {
+        /// Which.
+        subject: Subject,
+        /// Their name in the public bucket.
+        object: String,
+        /// What is to be done.
+        chore: Chore,
     },
     /// Look at a file that stays with Discord.
     LookAtLink {
@@ -191,10 +205,18 @@ fn begin(
         park(txn, context, queue, subject, &job, why)?;
         return Ok(None);
     }
+    if queue == Queue::Move && !may_move(txn, subject)? {
+        let state = JobState::Delayed(context.now.after(UNPUBLISHED));
+        set_job(txn, queue, subject, Some(Job { state, ..job }))?;
+        return Ok(None);
+    }
     let Some(task) = task_of(txn, queue, subject)? else {
         end_job(txn, queue, subject)?;
         return Ok(None);
     };
+    if let Task::Move { chore, .. } = task {
+        begin_chore(txn, subject, chore)?;
+    }
     if let Task::Copy { key, link, .. } | Task::LookAtLink { key, link, .. } = &task
         && link.is_stale(context.now, LINK_MARGIN)
     {
@@ -208,6 +230,10 @@ fn begin(
 
 fn task_of(txn: &Txn<'_>, queue: Queue, subject: Subject) -> Result<Option<Task>, StoreError> {
     match (queue, subject) {
+        (Queue::Move, subject) => {
+            Ok(chore_of(txn, subject)?.map(|(chore, object)| Task::Move { subject, object, chore }))
+        }
+        (_, Subject::Still(_)) => Ok(None),
         (_, Subject::Content(sha256)) => {
             let Some(content) = CONTENTS.get(txn, &sha256)? else { return Ok(None) };
             let kind = kind_of(txn, sha256)?;
@@ -231,6 +257,13 @@ fn task_of(txn: &Txn<'_>, queue: Queue, subject: Subject) -> Result<Option<Task>
             }))
         }
     }
+}
+
+/// Whether bytes may be moved now: who shares them is known once every entry was gone through, and what a manifest
+/// still names stays until the next one.
+fn may_move(txn: &Txn<'_>, subject: Subject) -> Result<bool, StoreError> {
+    let swept = POLICY.get(txn, &())?.is_none_or(|row| row.swept);
+    Ok(swept && !waits_for_publication(txn, subject)?)
 }
 
 /// What sort shared bytes are, told by an entry that names them well: the same clip may have been posted as `a.mp4`

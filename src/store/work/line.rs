@@ -19,11 +19,16 @@ pub(super) const fn hint_of(queue: Queue) -> Hint {
     match queue {
         Queue::Download => Hint::Download,
         Queue::Thumbnail => Hint::Thumbnail,
+        Queue::Move => Hint::Move,
     }
 }
 
 /// Ends a job, if there is one.
-pub(super) fn end_job(txn: &mut Txn<'_>, queue: Queue, subject: Subject) -> Result<(), StoreError> {
+pub(in crate::store) fn end_job(
+    txn: &mut Txn<'_>,
+    queue: Queue,
+    subject: Subject,
+) -> Result<(), StoreError> {
     set_job(txn, queue, subject, None)
 }
 
@@ -37,7 +42,7 @@ pub(in crate::store) fn drop_job(
 }
 
 /// Writes a job, and keeps the lines in which it stands in step.
-pub(super) fn set_job(
+pub(in crate::store) fn set_job(
     txn: &mut Txn<'_>,
     queue: Queue,
     subject: Subject,

@@ -3,13 +3,14 @@
 use super::line::{end_job, set_job};
 use crate::{
     domain::{
-        entry::{Entry, EntryKey, EntryState, Sha256},
+        entry::{Entry, EntryKey, EntryState, Look, Sha256},
         job::{Job, JobState, Lane, Queue, Rank, Subject},
         selection::{MediaKind, MediaMode},
     },
     store::{
         Context, StoreError,
         links::set_renewal,
+        removal::{is_left_out, settle},
         table::Txn,
         tables::{CONTENTS, ENTRIES, JOBS, USES},
     },
@@ -43,7 +44,8 @@ pub(in crate::store) fn schedule(
     sight: Sight,
 ) -> Result<(), StoreError> {
     let subject = Subject::Entry(key);
-    let wanted = entry.is_wanted(&context.policy);
+    let withheld = entry.hidden_at.is_some() || is_left_out(txn, key)?;
+    let wanted = !withheld && entry.is_wanted(&context.policy);
     let mode = context.policy.mode;
     let undecided = matches!(entry.state, EntryState::Remote | EntryState::Parked { .. });
     let copies = wanted && mode == MediaMode::Copy && undecided;
@@ -62,6 +64,10 @@ pub(in crate::store) fn schedule(
     if let EntryState::Stored(sha256) = entry.state {
         let deserves = wanted && entry.kind != MediaKind::File;
         keep_content_job(txn, context, sha256, key, rank, deserves)?;
+        settle(txn, context, Subject::Content(sha256), Some((key, withheld)))?;
+    }
+    if let Some(still) = entry.look.as_ref().and_then(Look::still_sha256) {
+        settle(txn, context, Subject::Still(still), Some((key, withheld)))?;
     }
     let stored_but_linked = mode == MediaMode::Link && matches!(entry.state, EntryState::Stored(_));
     if !wanted || !(remote || stored_but_linked) {
@@ -139,7 +145,8 @@ fn others_deserve(
 ) -> Result<bool, StoreError> {
     for ((_, key), ()) in USES.below(txn, &sha256, usize::MAX)? {
         let Some(entry) = ENTRIES.get(txn, &key)? else { continue };
-        if key != except && entry.kind != MediaKind::File && entry.is_wanted(&context.policy) {
+        let deserves = entry.kind != MediaKind::File && entry.is_wanted(&context.policy);
+        if key != except && deserves && !is_left_out(txn, key)? {
             return Ok(true);
         }
     }

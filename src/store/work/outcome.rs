@@ -16,10 +16,12 @@ use crate::{
     },
     store::{
         Context, Store, StoreError, Tally,
+        erase::note,
         links::{set_renewal, withdraw_in_time},
         publication::mark_changed,
+        removal::{leave_still, still_put, unused},
         table::Txn,
-        tables::{CONTENTS, ENTRIES, JOBS, USES},
+        tables::{CONTENTS, ENTRIES, HOMES, JOBS, USES},
         tally::count,
         verify::{SEALS, Seal},
     },
@@ -64,14 +66,24 @@ impl Stored {
         txn: &mut Txn<'_>,
         context: &Context,
     ) -> Result<(), StoreError> {
-        let Some(mut entry) = ENTRIES.get(txn, &self.key)? else { return Ok(()) };
+        let bytes = Subject::Content(self.sha256);
+        let Some(mut entry) = ENTRIES.get(txn, &self.key)? else {
+            // Erased while it was on its way: so its bytes go too, unless somebody else has them.
+            if !CONTENTS.contains(txn, &self.sha256)? {
+                unused(txn, context, bytes, &self.content.object)?;
+                note(txn, context, None)?;
+            }
+            return Ok(());
+        };
         if matches!(entry.state, EntryState::Stored(_)) {
             return Ok(());
         }
         if matches!(entry.state, EntryState::Gone { .. }) {
             count(txn, Tally::Gone, -1)?;
         }
-        let content = if let Some(known) = CONTENTS.get(txn, &self.sha256)? {
+        let known = CONTENTS.get(txn, &self.sha256)?;
+        let fresh = known.is_none();
+        let content = if let Some(known) = known {
             known
         } else {
             CONTENTS.put(txn, &self.sha256, &self.content);
@@ -90,6 +102,9 @@ impl Stored {
         entry.state = EntryState::Stored(self.sha256);
         schedule(txn, context, self.key, &mut entry, rank, Sight::Known)?;
         ENTRIES.put(txn, &self.key, &entry);
+        if fresh && HOMES.contains(txn, &bytes)? {
+            unused(txn, context, bytes, &content.object)?;
+        }
         mark_shown(txn, context, self.key, &entry)
     }
 }
@@ -103,10 +118,12 @@ impl Looked {
         end_job(txn, Queue::Thumbnail, self.subject)?;
         match self.subject {
             Subject::Content(sha256) => {
-                let Some(mut content) = CONTENTS.get(txn, &sha256)? else { return Ok(()) };
+                let Some(mut content) = CONTENTS.get(txn, &sha256)? else {
+                    return self.come_too_late(txn, context);
+                };
                 let old = content.look.replace(self.look.clone());
                 CONTENTS.put(txn, &sha256, &content);
-                count_still(txn, old.as_ref(), Some(&self.look))?;
+                self.still_seen(txn, context, old.as_ref())?;
                 for ((_, key), ()) in USES.below(txn, &sha256, usize::MAX)? {
                     if let Some(entry) = ENTRIES.get(txn, &key)? {
                         mark_shown(txn, context, key, &entry)?;
@@ -115,13 +132,38 @@ impl Looked {
                 Ok(())
             }
             Subject::Entry(key) => {
-                let Some(mut entry) = ENTRIES.get(txn, &key)? else { return Ok(()) };
+                let Some(mut entry) = ENTRIES.get(txn, &key)? else {
+                    return self.come_too_late(txn, context);
+                };
                 let old = entry.look.replace(self.look.clone());
                 ENTRIES.put(txn, &key, &entry);
-                count_still(txn, old.as_ref(), Some(&self.look))?;
+                self.still_seen(txn, context, old.as_ref())?;
                 mark_shown(txn, context, key, &entry)
             }
+            Subject::Still(_) => Ok(()),
         }
+    }
+
+    /// What was looked at was erased meanwhile.
+    fn come_too_late(&self, txn: &mut Txn<'_>, context: &Context) -> Result<(), StoreError> {
+        if self.look.still.is_none() {
+            return Ok(());
+        }
+        still_put(txn, context, self.subject, &self.look)?;
+        note(txn, context, None)
+    }
+
+    fn still_seen(
+        &self,
+        txn: &mut Txn<'_>,
+        context: &Context,
+        old: Option<&Look>,
+    ) -> Result<(), StoreError> {
+        count_still(txn, old, Some(&self.look))?;
+        if old.and_then(|old| old.still.as_ref()) != self.look.still.as_ref() {
+            leave_still(txn, context, self.subject, old)?;
+        }
+        still_put(txn, context, self.subject, &self.look)
     }
 }
 
@@ -161,7 +203,9 @@ impl Failed {
                     await_link(txn, context, *queue, *subject, *key, &job)
                 }
                 Subject::Entry(key) => lose(txn, context, *key, why.clone()),
-                Subject::Content(_) => park(txn, context, *queue, *subject, &job, why.clone()),
+                Subject::Content(_) | Subject::Still(_) => {
+                    park(txn, context, *queue, *subject, &job, why.clone())
+                }
             },
             Failure::Permanent { why } => park(txn, context, *queue, *subject, &job, why.clone()),
         }

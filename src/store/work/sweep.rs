@@ -1,13 +1,13 @@
 //! Another selection than before: the store is gone through for it, and Discord is not asked.
 
-use super::need::{Sight, rank_of, schedule};
 use crate::{
-    domain::{job::Lane, selection::Policy},
+    domain::{entry::EntryState, job::Subject, selection::Policy},
     store::{
         Context, Store, StoreError,
         publication::mark_changed,
+        removal::{look_again, share_still},
         table::Txn,
-        tables::{ENTRIES, POLICY, PolicyRow},
+        tables::{CONTENTS, ENTRIES, POLICY, PolicyRow},
     },
 };
 
@@ -32,15 +32,17 @@ pub(in crate::store) fn sweep(
     let entries = ENTRIES.after(txn, row.swept_to.as_ref(), STEP)?;
     let swept = entries.len() < STEP;
     let swept_to = entries.last().map(|(key, _)| *key);
-    for (key, before) in entries {
-        let mut entry = before.clone();
-        let rank = rank_of(key, &entry, Lane::History);
-        schedule(txn, context, key, &mut entry, rank, Sight::Known)?;
-        if entry != before {
-            ENTRIES.put(txn, &key, &entry);
+    for (key, entry) in &entries {
+        if let EntryState::Stored(sha256) = entry.state {
+            let content = CONTENTS.get(txn, &sha256)?;
+            let look = content.as_ref().and_then(|content| content.look.as_ref());
+            share_still(txn, Subject::Content(sha256), look)?;
         }
+        share_still(txn, Subject::Entry(*key), entry.look.as_ref())?;
         mark_changed(txn, key.root, key.message, context.publish_by())?;
     }
+    let keys: Vec<_> = entries.into_iter().map(|(key, _)| key).collect();
+    look_again(txn, context, &keys)?;
     POLICY.put(txn, &(), &PolicyRow { text, swept_to, swept });
     Ok(SweepDone(swept))
 }

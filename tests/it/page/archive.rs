@@ -316,6 +316,7 @@ fn entry(made: &Files, at: usize) -> Value {
     });
     match at {
         12 => (entry["Media"], entry["Thumbnail"]) = (Value::Null, Value::Null),
+        15 => entry["Deleted_at"] = json!("2026-02-03T04:05:06Z"),
         13 => (entry["Media"], entry["Gone"]) = (Value::Null, json!("deleted on Discord")),
         _ => {}
     }

@@ -139,6 +139,17 @@ async fn what_can_not_be_shown_is_explained() {
     assert_eq!(browser.value("document.querySelector('[data-link=file]')").await, Value::Null);
     explained(13, "can't be had any more: deleted on Discord").await;
     explained(17, "no preview for this kind").await;
+    // What was deleted on Discord and is kept here says so, beside the piece and on its tile.
+    browser.open(&format!("{address}{}", clip_address(&archive.entries[15]))).await;
+    browser
+        .until(
+            "document.querySelector('.deleted-at')?.textContent.startsWith('Deleted on Discord')",
+        )
+        .await;
+    browser.open(&address).await;
+    let id = text(&archive.entries[15], "Id");
+    browser.until(&format!("document.querySelector('[data-id=\"{id}\"] .badge.deleted')")).await;
+    assert_eq!(browser.value("document.querySelectorAll('.badge.deleted').length").await, json!(1));
     // The sound has a player of its own.
     browser.open(&format!("{address}{}", clip_address(&archive.entries[11]))).await;
     browser.until("document.querySelector('audio')?.duration > 5.5").await;

@@ -7,11 +7,13 @@ use bowerbird::{
     domain::{
         coverage::EXTRACTOR,
         id::{AttachmentId, ChannelId, MessageId},
+        job::Subject,
         place::Access,
+        removal::Home,
         selection::MediaMode,
         time::Timestamp,
     },
-    store::{Month, Store},
+    store::{Month, Store, Tally},
 };
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -224,8 +226,41 @@ pub(super) fn wrong_objects(
     wrong
 }
 
-/// Objects that nothing leads to, though nothing will ever remove them. What was deleted on Discord after it was
-/// copied stays for now, and so does what Discord lost between the object and its row.
+/// Bytes that are not where the store says, or elsewhere too. Only true while nothing is on its way.
+pub(super) fn misplaced(
+    truth: &State,
+    store: &Store,
+    public: &BTreeMap<ObjectKey, Bytes>,
+    private: &BTreeMap<ObjectKey, Bytes>,
+) -> Vec<String> {
+    let mut misplaced = Vec::new();
+    if store.tallies().unwrap().get(Tally::MovesWaiting) > 0 {
+        return misplaced;
+    }
+    for file in truth.files.values() {
+        let sha256 = file.sha256().parse().unwrap();
+        if store.content(sha256).unwrap().is_none() {
+            continue;
+        }
+        let home = store.home(Subject::Content(sha256)).unwrap();
+        let path = media_path(file);
+        let key = |prefix: &str| ObjectKey::new(format!("{prefix}{path}")).unwrap();
+        let found = (public.get(&key("")), private.get(&key("hidden/")));
+        let expected = match home {
+            Home::Public => (Some(&file.bytes), None),
+            Home::Private => (None, Some(&file.bytes)),
+            Home::Nowhere => (None, None),
+        };
+        if found != expected {
+            let is = (found.0.is_some(), found.1.is_some());
+            misplaced.push(format!("{path} belongs to {home:?}, and (public, private) is {is:?}"));
+        }
+    }
+    misplaced
+}
+
+/// Objects that nothing leads to, though nothing will ever remove them. What was put by a process that died before it
+/// could tell, and was deleted or lost on Discord before the next one lived, is known to nobody.
 pub(super) fn unreferenced(
     truth: &State,
     archive: &Archive,
@@ -238,9 +273,9 @@ pub(super) fn unreferenced(
     let mut spared = BTreeSet::new();
     for file in truth.files.values() {
         let post = &truth.channels[&file.channel].posts[&file.message];
-        if post.deleted.is_some() || post.versions.len() > 1 || file.gone {
-            spared.insert(file.media.clone());
-            spared.extend(file.still.clone());
+        let unknown = store.content(file.sha256().parse().unwrap()).unwrap().is_none();
+        if unknown && (post.deleted.is_some() || post.versions.len() > 1 || file.gone) {
+            spared.extend([Some(media_path(file)), still_path(file)].into_iter().flatten());
         }
     }
     let kept = ["messages/", "media/", "thumb/", "userData/"];

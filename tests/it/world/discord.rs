@@ -127,7 +127,8 @@ impl Discord for FakeDiscord {
 
     async fn survey(&self, _: GuildId) -> Result<Survey, DiscordError> {
         self.ask("survey", 0, |state| {
-            let places = state.channels.values().map(|channel| channel.place.clone());
+            let there = state.channels.values().filter(|channel| !channel.deleted);
+            let places = there.map(|channel| channel.place.clone());
             let channels = places.filter(|place| !place.kind.is_thread()).collect();
             Ok(Survey { guild: guild(), channels, answered_at: to_the_second(state.now()) })
         })
@@ -256,7 +257,8 @@ fn guild() -> Guild {
 }
 
 fn threads(state: &State) -> impl Iterator<Item = &Place> {
-    state.channels.values().map(|channel| &channel.place).filter(|place| place.kind.is_thread())
+    let there = state.channels.values().filter(|channel| !channel.deleted);
+    there.map(|channel| &channel.place).filter(|place| place.kind.is_thread())
 }
 
 fn within(facts: ThreadFacts, channels: &[Place]) -> Place {
@@ -265,7 +267,8 @@ fn within(facts: ThreadFacts, channels: &[Place]) -> Place {
 }
 
 fn readable(state: &State, channel: ChannelId) -> Result<(), DiscordError> {
-    match state.channels.get(&channel).map(|channel| channel.place.access) {
+    let there = state.channels.get(&channel).filter(|channel| !channel.deleted);
+    match there.map(|channel| channel.place.access) {
         Some(Access::Readable) => Ok(()),
         Some(_) => Err(DiscordError::Forbidden { code: MISSING_ACCESS }),
         None => Err(DiscordError::NotFound { code: UNKNOWN_CHANNEL }),

@@ -146,11 +146,14 @@ fn render(state: &mut State, told: &Told) -> Event {
         }
         Told::Thread(thread) => Event::ThreadsSeen(vec![state.thread_facts(*thread)]),
         Told::PlacesChanged => Event::PlacesChanged(GUILD),
+        Told::ChannelGone(channel) => Event::ChannelGone { guild: Some(GUILD), channel: *channel },
+        Told::GuildLost => Event::GuildLost(GUILD),
     }
 }
 
 fn here(state: &State) -> Event {
-    let places = || state.channels.values().map(|channel| &channel.place);
+    let there = || state.channels.values().filter(|channel| !channel.deleted);
+    let places = || there().map(|channel| &channel.place);
     let active = places().filter(|place| place.kind.is_thread() && place.archived_at.is_none());
     Event::GuildAvailable {
         guild: GUILD,

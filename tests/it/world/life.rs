@@ -17,7 +17,6 @@ use bowerbird::{
     clock::Clock,
     discord::{Discord, gateway::Gateway},
     domain::{
-        removal::RemovalPolicy,
         selection::{MediaMode, PlaceSelection, Policy},
         time::Timestamp,
     },
@@ -273,7 +272,7 @@ fn policy(world: &World) -> Policy {
         selection: world.selection.clone(),
         mode: world.mode,
         publish_every: Duration::from_mins(1),
-        removal: RemovalPolicy::default(),
+        removal: world.removal,
     }
 }
 

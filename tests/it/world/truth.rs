@@ -91,11 +91,12 @@ pub(super) struct Channel {
     pub(super) posts: BTreeMap<MessageId, Post>,
     /// What pages of its history held so far.
     pub(super) served: BTreeSet<MessageId>,
+    pub(super) deleted: bool,
 }
 
 impl Channel {
     fn new(place: Place) -> Self {
-        Self { place, posts: BTreeMap::new(), served: BTreeSet::new() }
+        Self { place, posts: BTreeMap::new(), served: BTreeSet::new(), deleted: false }
     }
 }
 
@@ -137,6 +138,8 @@ pub(super) enum Told {
     Deleted(ChannelId, MessageId),
     Thread(ChannelId),
     PlacesChanged,
+    ChannelGone(ChannelId),
+    GuildLost,
 }
 
 impl Session {
@@ -351,6 +354,41 @@ impl Truth {
     /// What is late is late no longer.
     pub(super) fn catch_up(&self) {
         self.state().catch_up();
+        self.ring();
+    }
+
+    /// Everybody may see a channel and its threads, or only some.
+    pub(super) fn open_to(&self, channel: ChannelId, public: bool) {
+        let mut state = self.state();
+        for place in state.channels.values_mut().map(|channel| &mut channel.place) {
+            if place.id == channel || place.parent == Some(channel) {
+                place.public = public;
+            }
+        }
+        state.tell(&Told::PlacesChanged);
+        drop(state);
+        self.ring();
+    }
+
+    /// Somebody deletes a channel with its threads, and Discord with it everything in them.
+    pub(super) fn delete_channel(&self, channel: ChannelId) {
+        let mut state = self.state();
+        let hearing = state.tell(&Told::ChannelGone(channel));
+        for (id, place) in &mut state.channels {
+            if *id == channel || place.place.parent == Some(channel) {
+                place.deleted = true;
+                for post in place.posts.values_mut() {
+                    post.deleted.get_or_insert_with(|| hearing.clone());
+                }
+            }
+        }
+        drop(state);
+        self.ring();
+    }
+
+    /// The bot is thrown out.
+    pub(super) fn throw_out(&self) {
+        self.state().tell(&Told::GuildLost);
         self.ring();
     }
 

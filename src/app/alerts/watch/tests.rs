@@ -17,6 +17,7 @@ fn well(minute: i64) -> Vitals {
         published_at: None,
         verification: None,
         publication_due: None,
+        erasing_held: 0,
         store_bytes: 0,
     }
 }
