@@ -144,12 +144,11 @@ impl Vitals {
         };
         since("bowerbird_gateway_last_event_seconds", self.health.heard_at);
         since("bowerbird_last_publication_seconds", self.published_at);
-        if let Some(last) = &self.verification {
-            since("bowerbird_verify_last_seconds", Some(last.at));
-            set("bowerbird_verify_failed", last.failed.is_some().into());
-            set("bowerbird_verify_problems", last.problems);
-            set("bowerbird_verify_objects", last.objects);
-        }
+        let last = self.verification.as_ref();
+        since("bowerbird_verify_last_seconds", last.map(|last| last.at));
+        set("bowerbird_verify_failed", last.is_some_and(|last| last.failed.is_some()).into());
+        set("bowerbird_verify_problems", last.map_or(0, |last| last.problems));
+        set("bowerbird_verify_objects", last.map_or(0, |last| last.objects));
         let left = self.soonest_expiry.map_or(f64::INFINITY, |expiry| seconds(self.at, expiry));
         metrics::gauge!("bowerbird_links_soonest_expiry_seconds").set(left);
         let late = self.publication_due.map_or(0.0, |due| seconds(due, self.at).max(0.0));

@@ -238,12 +238,12 @@ pub(super) fn misplaced(
         return misplaced;
     }
     for file in truth.files.values() {
-        let sha256 = file.sha256().parse().unwrap();
+        let sha256 = file.sha256();
         if store.content(sha256).unwrap().is_none() {
             continue;
         }
         let home = store.home(Subject::Content(sha256)).unwrap();
-        let path = media_path(file);
+        let path = file.media.as_str();
         let key = |prefix: &str| ObjectKey::new(format!("{prefix}{path}")).unwrap();
         let found = (public.get(&key("")), private.get(&key("hidden/")));
         let expected = match home {
@@ -273,9 +273,10 @@ pub(super) fn unreferenced(
     let mut spared = BTreeSet::new();
     for file in truth.files.values() {
         let post = &truth.channels[&file.channel].posts[&file.message];
-        let unknown = store.content(file.sha256().parse().unwrap()).unwrap().is_none();
+        let unknown = store.content(file.sha256()).unwrap().is_none();
         if unknown && (post.deleted.is_some() || post.versions.len() > 1 || file.gone) {
-            spared.extend([Some(media_path(file)), still_path(file)].into_iter().flatten());
+            spared.insert(file.media.clone());
+            spared.extend(file.still.clone());
         }
     }
     let kept = ["messages/", "media/", "thumb/", "userData/"];

@@ -37,6 +37,14 @@ pub(super) struct File {
     pub(super) still: Option<String>,
 }
 
+impl File {
+    /// The hash of its bytes, which its name tells.
+    pub(super) fn sha256(&self) -> bowerbird::domain::entry::Sha256 {
+        let name = self.media.rsplit('/').next().and_then(|name| name.split('.').next());
+        name.expect("media has a name").parse().expect("named by a hash")
+    }
+}
+
 impl Sort {
     pub(super) const ALL: [Self; 4] = [Self::Film, Self::Meme, Self::Notes, Self::Nothing];
 

@@ -13,10 +13,7 @@ use bowerbird::{
     store::{Change, Tally},
 };
 
-use super::{
-    PATIENCE, World, cdn::still_path, compare::media_path, fate::Step, file::Sort, life::Ran,
-    truth::TakeOff,
-};
+use super::{PATIENCE, World, fate::Step, file::Sort, life::Ran, truth::TakeOff};
 
 /// Long enough for what was deleted to leave the page, and its bytes the public bucket.
 const A_WHILE: Duration = Duration::from_mins(10);
@@ -47,7 +44,7 @@ fn film(world: &World) -> (MessageId, [String; 2]) {
     };
     let (id, file) =
         posts.keys().find_map(|id| Some((*id, file_of(id)?))).expect("somebody posted a film");
-    (id, [media_path(file), still_path(file).expect("films have stills")])
+    (id, [file.media.clone(), file.still.clone().expect("films have stills")])
 }
 
 fn there(bucket: &bowerbird::bucket::MemoryBucket, path: &str) -> bool {
@@ -128,7 +125,7 @@ fn bytes_that_others_posted_too_stay_for_them() {
     let path = {
         let state = world.truth.state();
         let file = state.channels[&channel].posts[&memes[0]].current().files[0];
-        [media_path(&state.files[&file]), still_path(&state.files[&file]).unwrap()]
+        [state.files[&file].media.clone(), state.files[&file].still.clone().unwrap()]
     };
     let (last, others) = all_memes.split_last().unwrap();
     for meme in others {
@@ -191,12 +188,12 @@ fn what_is_kept_stays_and_is_marked() {
 fn what_is_to_be_erased_at_once_goes_with_the_next_publication() {
     let world = archived(4, OnDelete::Erase);
     let (message, paths) = film(&world);
-    let before: BTreeSet<_> = world.archive().named;
+    let before: BTreeSet<_> = world.archive().named.clone();
     world.truth.delete(world.channel(), message);
     world.run_for(Duration::from_mins(3));
     assert_erased(&world, message, &paths);
     // Nor does a file of the page stay that told of it.
-    let named = world.archive().named;
+    let named = world.archive().named.clone();
     let old: Vec<_> = before.iter().filter(|path| path.starts_with("messages/")).collect();
     for path in old.into_iter().filter(|path| !named.contains(*path)) {
         assert!(!there(&world.bucket, path), "{path} still tells of what was erased");
@@ -214,7 +211,7 @@ fn a_file_that_was_taken_off_its_message_goes_alone() {
         let path = {
             let state = world.truth.state();
             let file = state.channels[&channel].posts[&message].current().files[1];
-            [media_path(&state.files[&file])]
+            [state.files[&file].media.clone()]
         };
         world.truth.edit(channel, message, TakeOff::Last);
         world.run_for(A_WHILE);
@@ -297,7 +294,7 @@ fn attacked(seed: u64, on_delete: OnDelete) -> (World, Vec<MessageId>, Vec<Strin
     let paths = {
         let state = world.truth.state();
         let posts = &state.channels[&channel].posts;
-        films.iter().map(|id| media_path(&state.files[&posts[id].current().files[0]])).collect()
+        films.iter().map(|id| state.files[&posts[id].current().files[0]].media.clone()).collect()
     };
     for film in &films {
         world.truth.delete(channel, *film);
@@ -360,13 +357,13 @@ fn films_in(world: &World, places: &[ChannelId]) -> Vec<String> {
     let state = world.truth.state();
     let files = places.iter().flat_map(|place| state.channels[place].posts.values());
     let files = files.flat_map(|post| &post.current().files);
-    files.map(|file| media_path(&state.files[file])).collect()
+    files.map(|file| state.files[file].media.clone()).collect()
 }
 
 /// What the manifest and the indexes say of places.
 fn names(world: &World) -> String {
     let objects = world.bucket.objects();
-    let named = world.archive().named;
+    let named = world.archive().named.clone();
     let mut names = String::new();
     for path in named.iter().filter(|path| path.contains("manifest") || path.contains("/index-")) {
         let bytes = &objects[&ObjectKey::new(path.as_str()).unwrap()];
@@ -399,7 +396,7 @@ fn a_channel_that_turned_private_leaves_and_comes_back() {
     assert!(messages.iter().all(|message| shown(&world, *message) == 0));
     assert!(!names(&world).contains("secret"), "{}", names(&world));
     lie(&world, &paths, false, true);
-    let now = world.archive().named;
+    let now = world.archive().named.clone();
     for path in before.named.iter().filter(|path| !now.contains(*path)) {
         assert!(!there(&world.bucket, path), "{path} still tells of what is private");
     }
@@ -433,7 +430,7 @@ fn in_link_mode_stills_and_former_copies_go_too() {
     let still = {
         let state = world.truth.state();
         let file = state.channels[&channel].posts[&linked].current().files[0];
-        [still_path(&state.files[&file]).unwrap()]
+        [state.files[&file].still.clone().unwrap()]
     };
     lie(&world, &copy, true, false);
     lie(&world, &still, true, false);
@@ -498,7 +495,7 @@ fn a_message_that_is_deleted_while_its_file_is_on_its_way_leaves_nothing_in_publ
 fn films_in_message(world: &World, channel: ChannelId, message: MessageId) -> Vec<String> {
     let state = world.truth.state();
     let files = state.channels[&channel].posts[&message].current().files.clone();
-    files.iter().map(|file| media_path(&state.files[file])).collect()
+    files.iter().map(|file| state.files[file].media.clone()).collect()
 }
 
 #[test]

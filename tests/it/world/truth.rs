@@ -158,6 +158,8 @@ impl Told {
             Self::Deleted(..) => "deleted",
             Self::Thread(_) => "thread",
             Self::PlacesChanged => "places changed",
+            Self::ChannelGone(_) => "channel gone",
+            Self::GuildLost => "server lost",
         }
     }
 }
@@ -456,6 +458,17 @@ impl State {
                     deleted.as_mut().expect("it was deleted").0.push(heard);
                 }
                 Told::Here | Told::Posted(..) | Told::Thread(_) | Told::PlacesChanged => {}
+                Told::GuildLost => {}
+                Told::ChannelGone(channel) => {
+                    for place in self.channels.values_mut() {
+                        if place.place.id != channel && place.place.parent != Some(channel) {
+                            continue;
+                        }
+                        for post in place.posts.values_mut() {
+                            post.deleted.as_mut().expect("it was deleted").0.push(heard);
+                        }
+                    }
+                }
             }
         }
     }
