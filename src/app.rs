@@ -257,28 +257,9 @@ impl Service {
         publisher_seat.start(Publisher::new(common.publisher(&ports, orders)));
         let hands = Hands::default();
         mover_seat.start(Worker::new(common.worker(mover_over(&ports, &hands), mover::AT_ONCE)));
-        thumbnail_seat.start(Worker::new(common.worker(
-            Looker {
-                thumbnailer: Arc::clone(&ports.thumbnailer),
-                cdn: Arc::clone(&ports.cdn),
-                bucket: Arc::clone(&ports.bucket),
-                spool: ports.spool.clone(),
-                eyes: Eyes::default(),
-                store: common.store.clone(),
-                hands: hands.clone(),
-            },
-            orders.thumbnails,
-        )));
-        download_seat.start(Worker::new(common.worker(
-            Copier {
-                cdn: Arc::clone(&ports.cdn),
-                bucket: Arc::clone(&ports.bucket),
-                spool: ports.spool.clone(),
-                store: common.store.clone(),
-                hands,
-            },
-            orders.downloads,
-        )));
+        let (looker, copier) = (looker_over(&ports, &hands), copier_over(&ports, &hands));
+        thumbnail_seat.start(Worker::new(common.worker(looker, orders.thumbnails)));
+        download_seat.start(Worker::new(common.worker(copier, orders.downloads)));
         refresh_seat.start(Refresh::new(common.refresh(&ports)));
         let reading = progress.subscribe();
         reconcile_seat.start(common.reconcile(&ports, orders, reading, reconciled.clone()));
@@ -525,6 +506,28 @@ impl Common {
             reading,
             progress,
         })
+    }
+}
+
+fn looker_over(ports: &Ports, hands: &Hands) -> Looker {
+    Looker {
+        thumbnailer: Arc::clone(&ports.thumbnailer),
+        cdn: Arc::clone(&ports.cdn),
+        bucket: Arc::clone(&ports.bucket),
+        spool: ports.spool.clone(),
+        eyes: Eyes::default(),
+        store: ports.store.clone(),
+        hands: hands.clone(),
+    }
+}
+
+fn copier_over(ports: &Ports, hands: &Hands) -> Copier {
+    Copier {
+        cdn: Arc::clone(&ports.cdn),
+        bucket: Arc::clone(&ports.bucket),
+        spool: ports.spool.clone(),
+        store: ports.store.clone(),
+        hands: hands.clone(),
     }
 }
 

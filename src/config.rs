@@ -23,7 +23,7 @@ use std::{
 };
 
 use crate::domain::{
-    id::{ChannelId, RoleId},
+    id::ChannelId,
     removal::RemovalPolicy,
     selection::{MediaMode, MediaSelection, PlaceSelection},
 };
@@ -67,8 +67,6 @@ pub struct Config {
     pub title: Option<String>,
     /// What becomes of what was deleted on Discord.
     pub removal: RemovalPolicy,
-    /// Members with one of these roles are not archived.
-    pub opt_out_roles: BTreeSet<RoleId>,
     /// When things happen.
     pub timings: Timings,
     /// How much happens at a time.
@@ -256,7 +254,6 @@ impl Config {
         let timings = read_timings(&mut reader);
         let workers = read_workers(&mut reader, cores);
         let removal = read_removal(&mut reader);
-        let opt_out_roles = reader.optional(&variable::OPT_OUT_ROLE_ID, parse::ids);
         let alerts = reader.optional(&variable::ALERT_WEBHOOK_URL, parse::webhook);
         reader.finish(|| {
             let LocalConfig { bucket, state_dir, private, status_addr, log } = local?;
@@ -269,7 +266,6 @@ impl Config {
                 private,
                 title,
                 removal: removal?,
-                opt_out_roles: opt_out_roles.unwrap_or_default(),
                 timings: timings?,
                 workers: workers?,
                 status_addr,

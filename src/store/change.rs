@@ -162,7 +162,10 @@ impl Change {
             Self::AllowErasing => allow_erasing(txn),
             Self::KeepDeleted => keep_deleted(txn, context),
             Self::Forget(change) => change.apply(txn, context),
-            Self::Allow(change) => change.apply(txn),
+            Self::Allow(change) => {
+                change.apply(txn);
+                Ok(())
+            }
             Self::EraseSome => erase::step(txn, context),
             Self::Purged(change) => change.apply(txn),
             Self::Probe => {

@@ -16,10 +16,9 @@ use super::{
     tables::{
         AFTERMATH, ARCHIVE, AftermathRow, CONTENTS, COVERAGE, DELAYED, DIRTY, ENTRIES, ERASED,
         ERASURES, ErasureRow, FORGOTTEN, GARBAGE, GUILDS, INDEXES, JOBS, KEPT, ListeningRow,
-        MEMBERS, MemberRow, PARKED, PARKED_MESSAGES, PEOPLE, PEOPLE_CHANGED, PLACES, POLICY, POSTS,
-        PUBLICATION, ParkedMessage, PersonDirty, PlaceRow, PolicyRow, Progress, RAW, READY,
-        RENEWALS, REREAD, RereadRow, SESSIONS, SHARDS, STARTS, TALLIES, TIP, TOMBSTONES, Tombstone,
-        USES,
+        PARKED, PARKED_MESSAGES, PEOPLE, PEOPLE_CHANGED, PLACES, POLICY, POSTS, PUBLICATION,
+        ParkedMessage, PersonDirty, PlaceRow, PolicyRow, Progress, RAW, READY, RENEWALS, REREAD,
+        RereadRow, SESSIONS, SHARDS, STARTS, TALLIES, TIP, TOMBSTONES, Tombstone, USES,
     },
 };
 use super::{
@@ -271,8 +270,6 @@ fn what_is_forgotten_keeps_its_form() {
     check("forgotten", &FORGOTTEN, &Forgotten::Channel(CHANNEL), &row);
     let row = ForgottenRow { word: Word::Member, until: Some(MessageId(5)), ..row };
     check("forgotten_once", &FORGOTTEN, &member, &row);
-    let row = MemberRow { looked_at: at(1), opted_out: true };
-    check("member", &MEMBERS, &(GuildId(1), UserId(7)), &row);
     let row = AftermathRow {
         erased_at: at(1),
         erased: 300,

@@ -496,17 +496,12 @@ fn prepare(
     if changed {
         garbage.extend(last.users.clone());
     }
-    let lost: HashSet<ChannelId> = store.lost_places()?.into_iter().collect();
-    let lists = |root: &ChannelId| {
-        let fresh = indexes.iter().find(|(changed, ..)| changed == root).map(|(_, row, _)| row);
-        fresh.or_else(|| old_indexes.get(root)).is_some_and(|row| row.path.is_some())
+    let lists = |root: ChannelId| {
+        let fresh = indexes.iter().find(|(changed, ..)| *changed == root).map(|(_, row, _)| row);
+        fresh.or_else(|| old_indexes.get(&root)).is_some_and(|row| row.path.is_some())
     };
-    // What was deleted leaves with its name, unless something of it stays.
-    let places: Vec<_> = all_places
-        .into_iter()
-        .filter(|row| shown.contains(&row.place.id))
-        .filter(|row| !lost.contains(&row.place.id) || lists(&row.place.root()))
-        .collect();
+    let shown = all_places.into_iter().filter(|row| shown.contains(&row.place.id));
+    let places = that_stay(store, shown, lists)?;
     let guilds = shown_guilds(store, selection)?;
     let coverage = unpublished.filter(|_| months.len() < MONTHS_AT_ONCE).map(|unpublished| {
         let (selection, unpublished) = (&policy.selection, &unpublished);
@@ -530,6 +525,17 @@ fn prepare(
         last_coverage,
         coverage_presses,
     })
+}
+
+/// Places without those that were deleted on Discord, which leave with their names unless something of them stays.
+fn that_stay(
+    store: &Store,
+    places: impl Iterator<Item = PlaceRow>,
+    lists: impl Fn(ChannelId) -> bool,
+) -> Result<Vec<PlaceRow>, StoreError> {
+    let lost: HashSet<ChannelId> = store.lost_places()?.into_iter().collect();
+    let stays = |row: &PlaceRow| !lost.contains(&row.place.id) || lists(row.place.root());
+    Ok(places.filter(stays).collect())
 }
 
 /// Which places the page goes without, other than before.
