@@ -6,6 +6,7 @@
 
 mod avatars;
 mod lease;
+mod places;
 mod publication;
 
 use std::{sync::Arc, time::Duration};
@@ -23,7 +24,8 @@ use self::{
 };
 pub use self::{
     lease::{Keeper, LEASE_LASTS},
-    publication::{Page, PublishError, shown_places},
+    places::shown_places,
+    publication::{Page, PublishError},
 };
 use super::{Drain, Wake, alarm::Alarm, persistence::Ledger};
 use crate::{

@@ -80,6 +80,7 @@ async fn read_data(pass: &mut Pass<'_>) -> Result<Found, AuditError> {
         let people = people.into_iter().flat_map(|people| people.users.into_values());
         found.pictures = people.filter_map(|person| person.avatar).collect();
     }
+    found.data.extend(manifest.coverage.clone());
     for channel in &manifest.channels {
         let Some(path) = &channel.index else { continue };
         found.data.insert(path.clone());

@@ -25,6 +25,8 @@ pub enum Name {
     Index(ChannelId, String),
     /// The file of people, with the same.
     People(String),
+    /// The list of what was read, with the same.
+    Coverage(String),
     /// What a check of the bucket left behind.
     Probe,
     /// The root.
@@ -50,7 +52,10 @@ impl Name {
     /// The beginning of the hash of what is packed in the object, where the name tells it.
     pub fn packed(&self) -> Option<&str> {
         match self {
-            Self::Shard(_, hash) | Self::Index(_, hash) | Self::People(hash) => Some(hash),
+            Self::Shard(_, hash)
+            | Self::Index(_, hash)
+            | Self::People(hash)
+            | Self::Coverage(hash) => Some(hash),
             _ => None,
         }
     }
@@ -68,6 +73,7 @@ fn read(object: &str) -> Option<Name> {
         ["userData", "avatars", file] => Name::Picture(hash_of(file)?),
         ["userData", file] => Name::People(short_hash(file.strip_prefix("users-")?)?),
         ["messages", "manifest.json"] => Name::Manifest,
+        ["messages", file] => Name::Coverage(short_hash(file.strip_prefix("coverage-")?)?),
         ["messages", channel, file] => {
             let channel = channel.parse().ok()?;
             match file.strip_prefix("index-") {
@@ -131,6 +137,8 @@ mod tests {
             &Name::Shard(channel, short.clone()),
         );
         check("messages/manifest.json", &Name::Manifest);
+        let coverage = format!("messages/coverage-{short}.json.gz");
+        check(&coverage, &Name::Coverage(short.clone()));
         check("doctor/00ff.txt", &Name::Probe);
         for other in [
             "media/holiday.mp4".to_owned(),

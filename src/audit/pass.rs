@@ -211,9 +211,8 @@ pub fn part_of(object: &str) -> Part {
         Name::Still(_) => Part::Still,
         Name::Picture(_) => Part::Picture,
         Name::Probe => Part::Probe,
-        Name::Shard(..) | Name::Index(..) | Name::People(_) | Name::Manifest | Name::Other => {
-            Part::Data
-        }
+        Name::Shard(..) | Name::Index(..) | Name::People(_) | Name::Coverage(_) => Part::Data,
+        Name::Manifest | Name::Other => Part::Data,
     }
 }
 

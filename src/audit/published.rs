@@ -22,6 +22,9 @@ pub struct Manifest {
     pub title: String,
     /// The file of people.
     pub users: Option<String>,
+    /// The list of what was read.
+    #[serde(default)]
+    pub coverage: Option<String>,
     /// Entries and more, in sum.
     pub totals: Totals,
     /// Channels with their indexes.

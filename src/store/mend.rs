@@ -9,7 +9,8 @@ use super::{
     removal::settle,
     table::Txn,
     tables::{
-        CONTENTS, ENTRIES, INDEXES, JOBS, MonthKey, PEOPLE, POSTS, PUBLICATION, SHARDS, USES,
+        CONTENTS, COVERAGE, ENTRIES, INDEXES, JOBS, MonthKey, PEOPLE, POSTS, PUBLICATION, SHARDS,
+        USES,
     },
     tally::count,
     work::{Sight, count_still, drop_job, rank_of, schedule},
@@ -48,6 +49,8 @@ pub enum Mended {
     Reindex(ChannelId),
     /// The manifest is to be written again though it says nothing new.
     Remanifest,
+    /// The list of what was read is to be published again.
+    Relist,
     /// The page's own files are to be written again.
     Repage,
     /// Somebody's picture is to be copied again.
@@ -70,6 +73,10 @@ impl Mended {
             Self::Republish { month, forget } => republish(txn, context, *month, forget),
             Self::Reindex(root) => reindex(txn, context, *root),
             Self::Remanifest => republish_root(txn, |row| row.content = None),
+            Self::Relist => {
+                COVERAGE.delete(txn, &());
+                republish_root(txn, |row| row.content = None)
+            }
             Self::Repage => republish_root(txn, |row| row.page = None),
             Self::Recopy(user) => {
                 let Some(mut person) = PEOPLE.get(txn, user)? else { return Ok(()) };
