@@ -24,8 +24,8 @@ use crate::bucket::{
 /// Long enough for another task to come first, short enough to be met a thousand times in a test.
 const SLOW: Duration = Duration::from_millis(5);
 
-/// How long a busy bucket asks to be left alone.
-const BUSY: Duration = Duration::from_secs(2);
+/// How long a busy bucket asks to be left alone: less than the most impatient caller of the tests waits.
+const BUSY: Duration = Duration::from_millis(10);
 
 /// How long whoever gave up had waited for an answer.
 const WAITED: Duration = Duration::from_secs(30);
