@@ -24,8 +24,8 @@ use crate::bucket::{
 /// Long enough for another task to come first, short enough to be met a thousand times in a test.
 const SLOW: Duration = Duration::from_millis(5);
 
-/// How long a busy bucket asks to be left alone: less than the most impatient caller of the tests waits.
-const BUSY: Duration = Duration::from_millis(10);
+/// How long a busy bucket asks to be left alone.
+const BUSY: Duration = Duration::from_secs(2);
 
 /// How long whoever gave up had waited for an answer.
 const WAITED: Duration = Duration::from_secs(30);
@@ -68,6 +68,8 @@ pub struct Faults {
     pub full: f64,
     /// The permission was withdrawn.
     pub denied: f64,
+    /// How long a busy bucket asks to be left alone; two seconds when none.
+    pub busy_for: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,6 +125,10 @@ impl FlakyBucket {
         self.weather().met.clone()
     }
 
+    fn busy_for(&self) -> Duration {
+        self.weather().faults.busy_for.unwrap_or(BUSY)
+    }
+
     fn weather(&self) -> MutexGuard<'_, Weather> {
         self.weather.lock().expect("rolling dice does not panic")
     }
@@ -134,7 +140,7 @@ impl FlakyBucket {
         call: impl Future<Output = Result<T, BucketError>>,
     ) -> Result<T, BucketError> {
         match fault {
-            Some(Fault::Busy) => Err(unavailable("429", Some(BUSY))),
+            Some(Fault::Busy) => Err(unavailable("429", Some(self.busy_for()))),
             Some(Fault::Down) => Err(unavailable("503", None)),
             Some(Fault::NoAnswer) => Err(timeout()),
             Some(Fault::AnswerLost) => call.await.and(Err(timeout())),
@@ -224,7 +230,7 @@ impl Weather {
     fn throw(&mut self, call: &str, about: &str) -> Option<Fault> {
         let mut dice = self.dice(call, about);
         let mut left: f64 = dice.random();
-        let Faults { refused, answer_lost, hung, slow, cut, full, denied } = self.faults;
+        let Faults { refused, answer_lost, hung, slow, cut, full, denied, .. } = self.faults;
         let refusal = [Fault::Busy, Fault::Down, Fault::NoAnswer][dice.random_range(0..3)];
         let (_, fault) = [
             (refused, refusal),

@@ -152,7 +152,9 @@ fn install_tls() {
 fn patient(inner: Arc<dyn Bucket>) -> Arc<dyn Bucket> {
     let seed = rand::rng().random();
     println!("faults are drawn from seed {seed}");
-    let flaky = FlakyBucket::new(inner, Faults::weather(), seed);
+    // Not longer than the callers here are ready to wait.
+    let faults = Faults { busy_for: Some(Duration::from_millis(10)), ..Faults::weather() };
+    let flaky = FlakyBucket::new(inner, faults, seed);
     Arc::new(RetryBucket::seeded(Arc::new(flaky), impatient(), seed))
 }
 

@@ -35,8 +35,8 @@ use super::{
     weather::Climate,
 };
 
-/// So many are run every day: some two minutes on two cores. Each moment with a name is met a dozen times.
-const SCHEDULES: u64 = 2_000;
+/// So many are run every day: some six minutes on two cores.
+const SCHEDULES: u64 = 1_500;
 
 /// So many of them are run twice, to see that they come out the same.
 const REPLAYED: u64 = 20;

@@ -55,14 +55,15 @@ impl Summary {
 
     /// Where a process was to die, and none did.
     pub(super) fn unmet(&self) -> Vec<String> {
-        let unmet = points::all().into_iter().filter(|point| !self.deaths.contains_key(point));
+        let unmet = points::all().into_iter().filter(|point| !points::is_rare(point));
+        let unmet = unmet.filter(|point| !self.deaths.contains_key(point));
         unmet.map(|point| point.to_string()).collect()
     }
 
     /// Moments that nobody listed.
     pub(super) fn unnamed(&self) -> Vec<String> {
-        let all = points::all();
-        let unnamed = self.passed.keys().filter(|point| !all.contains(point));
+        let known = points::known();
+        let unnamed = self.passed.keys().filter(|point| !known.contains(point));
         unnamed.map(|point| format!("{point} ({:?})", point.step)).collect()
     }
 }
