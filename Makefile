@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench soak fuzz mutants
+.PHONY: help setup demo test lint bench soak fuzz
 
 # Bash counts its own age in SECONDS and may export it, so only the command line is believed: `make demo SECONDS=60`.
 ifneq ($(origin SECONDS),command line)
@@ -43,6 +43,3 @@ fuzz: ## feeds made-up bytes to whatever reads strangers' bytes, SECONDS=60 for 
 
 soak: setup ## searches for failures at full size; BOWERBIRD_SOAK=3600 draws schedules for an hour instead of ten minutes
 	cargo test --release --package bowerbird --test it -- --ignored --nocapture soak
-
-mutants: setup ## breaks each guarantee on purpose, and shows the test that fails for it
-	scripts/mutants
