@@ -1,7 +1,7 @@
 //! Tells people elsewhere when they are needed: capture stopped, the bucket takes nothing, work is put aside.
 //!
 //! Looks at the service's vitals now and then; what is worth telling is decided in [`watch`], and a
-//! [`Herald`](crate::herald::Herald) carries it. What is under way when the process dies is told again by the next one,
+//! [`Herald`] carries it. What is under way when the process dies is told again by the next one,
 //! if it is still so.
 
 mod watch;
