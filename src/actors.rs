@@ -22,6 +22,7 @@ pub mod supervisor;
 pub mod persistence;
 pub mod gateway;
 pub mod backfill;
+pub mod custody;
 pub mod worker;
 pub mod download;
 pub mod thumbnail;

@@ -6,6 +6,8 @@ pub mod choice;
 pub mod overview;
 pub mod attend;
 pub mod control;
+pub mod forget;
+pub mod bureau;
 pub mod checkup;
 pub mod logs;
 pub mod progress;
@@ -22,6 +24,7 @@ use crate::{
         Drain,
         alarm::{Alarm, Fatal},
         backfill::{self, Backfill, Progress, Wanted},
+        custody::Custody,
         download::Copier,
         gateway::{self, Gateway, Health},
         persistence::{self, Ledger, Persistence},
@@ -152,6 +155,7 @@ struct Common {
     clock: Clock,
     policy: Arc<Policy>,
     selection: Arc<PlaceSelection>,
+    custody: Custody,
 }
 
 impl Service {
@@ -174,6 +178,7 @@ impl Service {
             clock: ports.clock,
             policy: Arc::new(orders.policy.clone()),
             selection: Arc::new(orders.selection.clone()),
+            custody: Custody::default(),
         };
         let commits = watch::Sender::new(0);
         let progress = watch::Sender::new(Progress::new());
@@ -200,6 +205,7 @@ impl Service {
                 bucket: Arc::clone(&ports.bucket),
                 spool: ports.spool.clone(),
                 eyes: Eyes::default(),
+                custody: common.custody.clone(),
             },
             orders.thumbnails,
         )));
@@ -209,6 +215,7 @@ impl Service {
                 bucket: Arc::clone(&ports.bucket),
                 spool: ports.spool.clone(),
                 store: common.store.clone(),
+                custody: common.custody.clone(),
             },
             orders.downloads,
         )));
@@ -333,6 +340,7 @@ impl Common {
             page: orders.page.clone(),
             lease: ports.lease.clone(),
             alarm: self.alarm.clone(),
+            custody: self.custody.clone(),
         }
     }
 

@@ -9,7 +9,10 @@ use async_trait::async_trait;
 use tokio::time::sleep;
 use tracing::error;
 
-use super::worker::Work;
+use super::{
+    custody::{Custody, Holds},
+    worker::Work,
+};
 use crate::{
     bucket::{Body, Bucket, BucketError, Crc32c, ObjectKey, Precondition},
     cdn::{Cdn, CdnError},
@@ -41,19 +44,21 @@ pub struct Copier {
     pub spool: Spool,
     /// Knows what is there already.
     pub store: Store,
+    /// Keeps what was put from being deleted before it is written down.
+    pub custody: Custody,
 }
 
 #[async_trait]
 impl Work for Copier {
     const QUEUE: Queue = Queue::Download;
 
-    async fn perform(&self, job: &Claimed) -> Result<Change, Failure> {
+    async fn perform(&self, job: &Claimed, holds: &Holds) -> Result<Change, Failure> {
         let Task::Copy { key, link, size, .. } = &job.task else {
             return Err(Failure::Permanent { why: "this is no file to copy".to_owned() });
         };
         let spooled = self.fetch(link, *size).await?;
         let sha256 = spooled.sha256;
-        match self.keep(&spooled).await {
+        match self.keep(&spooled, holds).await {
             Ok(content) => Ok(Stored { key: *key, sha256, content }.into()),
             Err(failure) => {
                 self.make_room(sha256).await;
@@ -92,7 +97,8 @@ impl Copier {
     }
 
     /// The bytes in the bucket, put there unless they are.
-    async fn keep(&self, spooled: &Spooled) -> Result<Content, Failure> {
+    async fn keep(&self, spooled: &Spooled, holds: &Holds) -> Result<Content, Failure> {
+        holds.keep(self.custody.hold(&object_of(spooled)).await);
         if let Some(known) = self.known(spooled.sha256).await? {
             return Ok(known);
         }
@@ -109,9 +115,9 @@ impl Copier {
     }
 
     async fn put(&self, spooled: &Spooled) -> Result<Content, Failure> {
-        let Spooled { path, sha256, crc32c, size, head } = spooled;
+        let Spooled { path, crc32c, size, head, .. } = spooled;
         let (size, crc32c) = (*size, *crc32c);
-        let object = format!("media/{sha256}.{}", extension_of(head));
+        let object = object_of(spooled);
         let key = ObjectKey::new(object.clone()).expect("made of a hash and a known extension");
         let body = Body::File { path: path.clone(), len: size, crc32c: Crc32c(crc32c) };
         match self.bucket.put(&key, body, Precondition::Absent).await {
@@ -136,6 +142,11 @@ impl Copier {
         }
         Err(Failure::Retryable { why: format!("{key} is in the bucket with other bytes") })
     }
+}
+
+/// The name under which a file is kept.
+fn object_of(spooled: &Spooled) -> String {
+    format!("media/{}.{}", spooled.sha256, extension_of(&spooled.head))
 }
 
 /// The extension under which a file is kept. It follows from the bytes alone, so that equal bytes have one name

@@ -7,6 +7,7 @@
 mod avatars;
 mod lease;
 mod publication;
+mod sweep;
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,12 +18,12 @@ use tokio::{
 };
 use tracing::warn;
 
-use self::{avatars::Avatars, publication::Editor};
+use self::{avatars::Avatars, publication::Editor, sweep::Swept};
 pub use self::{
     lease::{Keeper, LEASE_LASTS},
     publication::{Page, PublishError},
 };
-use super::{Drain, Wake, alarm::Alarm, persistence::Ledger};
+use super::{Drain, Wake, alarm::Alarm, custody::Custody, persistence::Ledger};
 use crate::{
     bucket::Bucket,
     cdn::Cdn,
@@ -39,6 +40,10 @@ pub const MAILBOX: usize = 1;
 
 /// How long to wait for entries to be gone through after another selection was made.
 const UNREADY: Duration = Duration::from_millis(100);
+
+/// How long to wait when what was erased can't be deleted because the same bytes are just being put there. A transfer
+/// takes seconds, or minutes.
+const HELD: Duration = Duration::from_secs(5);
 
 /// How long to wait after a publication failed.
 const AWAY: Duration = Duration::from_secs(10);
@@ -75,6 +80,8 @@ pub struct Parts {
     pub lease: Keeper,
     /// Hears of what only a person can mend.
     pub alarm: Alarm,
+    /// Tells which objects may not be deleted just now.
+    pub custody: Custody,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,6 +149,9 @@ async fn run(parts: Parts, bell: Arc<Notify>, stage: watch::Sender<Stage>) {
     let mut next_round = parts.clock.now();
     loop {
         let closing = *stage.borrow() != Stage::Open;
+        if !closing {
+            editor.erase().await;
+        }
         let now = parts.clock.now();
         let due = editor.due().await.is_some_and(|by| by <= now);
         if due || closing || next_round <= now {
@@ -155,11 +165,15 @@ async fn run(parts: Parts, bell: Arc<Notify>, stage: watch::Sender<Stage>) {
             }
             let hopeless = Arc::new(avatars.copy_new().await);
             match editor.publish(&hopeless).await {
-                Ok(()) if closing => {
+                Ok(_) if closing => {
                     stage.send_replace(Stage::Closed);
                     return;
                 }
-                Ok(()) => next_round = parts.clock.now().after(parts.policy.publish_every),
+                Ok(Swept::Held) => {
+                    sleep(HELD).await;
+                    continue;
+                }
+                Ok(_) => next_round = parts.clock.now().after(parts.policy.publish_every),
                 Err(error) => {
                     warn!(%error, "not published; it goes on by itself");
                     sleep(AWAY).await;

@@ -14,7 +14,11 @@ use sha2::Digest;
 use tokio::{fs::File, io::AsyncWriteExt, time::Instant};
 use tracing::{error, info};
 
-use super::{download::bucket_failure, worker::Work};
+use super::{
+    custody::{Custody, Holds},
+    download::bucket_failure,
+    worker::Work,
+};
 use crate::{
     bucket::{Bucket, BucketError, ObjectKey, Precondition},
     domain::{
@@ -41,6 +45,8 @@ pub struct Looker {
     pub spool: Spool,
     /// Whether there is anything to look with.
     pub eyes: Eyes,
+    /// Keeps what was put from being deleted before it is written down.
+    pub custody: Custody,
 }
 
 /// Until when nobody needs to try, because ffmpeg was not there a moment ago.
@@ -67,7 +73,7 @@ impl Eyes {
 impl Work for Looker {
     const QUEUE: Queue = Queue::Thumbnail;
 
-    async fn perform(&self, job: &Claimed) -> Result<Change, Failure> {
+    async fn perform(&self, job: &Claimed, holds: &Holds) -> Result<Change, Failure> {
         if let Some(delay) = self.eyes.closed_for() {
             return Err(Failure::Postponed {
                 delay,
@@ -76,10 +82,10 @@ impl Work for Looker {
         }
         let look = match &job.task {
             Task::LookAtContent { sha256, content, kind } => {
-                self.look_at_content(*sha256, content, *kind).await?
+                self.look_at_content(*sha256, content, *kind, holds).await?
             }
             Task::LookAtLink { link, kind, .. } => {
-                self.look(&Source::Link(link.reveal().to_owned()), *kind).await?
+                self.look(&Source::Link(link.reveal().to_owned()), *kind, holds).await?
             }
             Task::Copy { .. } => {
                 return Err(Failure::Permanent { why: "this is a file to copy".to_owned() });
@@ -98,23 +104,29 @@ impl Looker {
         sha256: Sha256,
         content: &Content,
         kind: MediaKind,
+        holds: &Holds,
     ) -> Result<entry::Look, Failure> {
         let path = match self.spool.find(sha256).await {
             Some(path) => path,
             None => self.fetch_back(sha256, content).await?,
         };
-        let look = self.look(&Source::File(path), kind).await;
+        let look = self.look(&Source::File(path), kind, holds).await;
         // We were its last reader. Should it be looked at again, it comes from the bucket: whatever keeps us from looking
         // must not keep others from arriving. What can't be removed is swept at the next start.
         self.spool.remove(sha256).await.ok();
         look
     }
 
-    async fn look(&self, source: &Source, kind: MediaKind) -> Result<entry::Look, Failure> {
+    async fn look(
+        &self,
+        source: &Source,
+        kind: MediaKind,
+        holds: &Holds,
+    ) -> Result<entry::Look, Failure> {
         match self.thumbnailer.look(source, hint(kind)).await {
             Ok(Look { probe, still }) => {
                 let still = match still {
-                    Some(still) => Some(self.put(still).await?),
+                    Some(still) => Some(self.put(still, holds).await?),
                     None => None,
                 };
                 Ok(entry::Look {
@@ -140,10 +152,11 @@ impl Looker {
     }
 
     /// Stills are named by their own bytes, so one that is there already is this one.
-    async fn put(&self, still: Still) -> Result<String, Failure> {
+    async fn put(&self, still: Still, holds: &Holds) -> Result<String, Failure> {
         let sha256 = Sha256(sha2::Sha256::digest(&still.webp).into());
         let object = format!("thumb/{sha256}.webp");
         let key = ObjectKey::new(object.clone()).expect("made of a hash");
+        holds.keep(self.custody.hold(&object).await);
         match self.bucket.put(&key, still.webp.into(), Precondition::Absent).await {
             Ok(_) | Err(BucketError::PreconditionFailed { .. }) => Ok(object),
             Err(error) => Err(bucket_failure(&error)),

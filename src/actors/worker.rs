@@ -22,7 +22,7 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use super::{Drain, Wake, persistence::Ledger};
+use super::{Drain, Wake, custody::Holds, persistence::Ledger};
 use crate::{
     clock::Clock,
     domain::job::{Failure, Queue, Subject},
@@ -41,8 +41,8 @@ pub trait Work: Send + Sync + Debug + 'static {
     /// The line of work.
     const QUEUE: Queue;
 
-    /// Does the job. What comes of it is written down by the worker.
-    async fn perform(&self, job: &Claimed) -> Result<Change, Failure>;
+    /// Does the job. What comes of it is written down by the worker, and what it put in the bucket is held until then.
+    async fn perform(&self, job: &Claimed, holds: &Holds) -> Result<Change, Failure>;
 
     /// Told when what came of a job is durable.
     async fn settled(&self, _: &Change) {}
@@ -185,7 +185,8 @@ async fn run<W: Work>(shop: Shop<W>) {
 }
 
 async fn do_job<W: Work>(shop: Shop<W>, job: Claimed, guard: Guard) {
-    let change = match shop.work.perform(&job).await {
+    let holds = Holds::default();
+    let change = match shop.work.perform(&job, &holds).await {
         Ok(change) => change,
         Err(failure) => {
             log_failure(W::QUEUE, &job, &failure);
@@ -193,6 +194,7 @@ async fn do_job<W: Work>(shop: Shop<W>, job: Claimed, guard: Guard) {
         }
     };
     shop.ledger.record([change.clone()]).await;
+    drop(holds);
     shop.work.settled(&change).await;
     drop(guard);
 }

@@ -18,12 +18,21 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use super::overview::{Overview, Running};
+use super::{
+    forget::Listing,
+    overview::{Overview, Running},
+};
 use crate::{
     actors::{backfill::Progress, gateway::Health, persistence::Ledger, supervisor::Supervisor},
-    domain::selection::PlaceSelection,
-    store::{Change, Store, Tally},
+    domain::{
+        forget::{Erased, Forgotten},
+        selection::PlaceSelection,
+    },
+    store::{Change, Store, StoreError, Tally},
 };
+
+/// An answer that is none.
+type Refusal = (StatusCode, String);
 
 /// The name of the socket in the state folder.
 pub const SOCKET: &str = "control.sock";
@@ -73,6 +82,9 @@ impl Attendant {
         let private = Router::new()
             .route("/status", get(status))
             .route("/retry-parked", post(retry_parked))
+            .route("/forgotten", get(forgotten))
+            .route("/forget", post(forget))
+            .route("/foretell", post(foretell))
             .with_state(self.clone());
         axum::serve(listener, self.routes().merge(private)).await
     }
@@ -151,6 +163,35 @@ async fn status(
         caught_up: attendant.progress.borrow().idle,
     });
     Ok(Json(overview))
+}
+
+/// Answers when it is durable; the publisher hears of it as of any other change.
+async fn forget(
+    State(attendant): State<Attendant>,
+    Json(request): Json<super::forget::Request>,
+) -> &'static str {
+    attendant.ledger.record(request.changes()).await;
+    "ok\n"
+}
+
+async fn forgotten(State(attendant): State<Attendant>) -> Result<Json<Listing>, Refusal> {
+    read(attendant, |store| Listing::read(&store)).await
+}
+
+async fn foretell(
+    State(attendant): State<Attendant>,
+    Json(what): Json<Vec<Forgotten>>,
+) -> Result<Json<Vec<Erased>>, Refusal> {
+    read(attendant, move |store| super::forget::foretell(&store, &what)).await
+}
+
+async fn read<T: Send + 'static>(
+    attendant: Attendant,
+    look: impl FnOnce(Store) -> Result<T, StoreError> + Send + 'static,
+) -> Result<Json<T>, Refusal> {
+    let read = tokio::task::spawn_blocking(move || look(attendant.store)).await;
+    let read = read.expect("reading the store does not panic");
+    read.map(Json).map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
 }
 
 /// Answers when it is durable; the workers hear of it as of any other change.

@@ -10,25 +10,52 @@ use tokio::{
     net::UnixStream,
 };
 
-use super::{attend::SOCKET, overview::Overview};
+use super::{
+    attend::SOCKET,
+    forget::{Listing, Request},
+    overview::Overview,
+};
+use crate::domain::forget::{Erased, Forgotten};
+
+const OTHER_VERSION: &str = "the running service answers in words that this version does not know: use the same version for both";
 
 /// How things stand, by the word of the running service; none when none runs.
 pub async fn overview(state: &Path) -> anyhow::Result<Option<Overview>> {
-    let Some(answer) = ask(state, "GET /status").await? else { return Ok(None) };
-    serde_json::from_str(&answer).map(Some).context(
-        "the running service answers in words that this version does not know: use the same version for both",
-    )
+    let Some(answer) = ask(state, "GET /status", "").await? else { return Ok(None) };
+    serde_json::from_str(&answer).map(Some).context(OTHER_VERSION)
 }
 
 /// Has the running service try again what was put aside; false when none runs.
 pub async fn retry_parked(state: &Path) -> anyhow::Result<bool> {
-    Ok(ask(state, "POST /retry-parked").await?.is_some())
+    Ok(ask(state, "POST /retry-parked", "").await?.is_some())
 }
 
-async fn ask(state: &Path, request: &str) -> anyhow::Result<Option<String>> {
+/// The do-not-archive list, by the word of the running service; none when none runs.
+pub async fn forgotten(state: &Path) -> anyhow::Result<Option<Listing>> {
+    let Some(answer) = ask(state, "GET /forgotten", "").await? else { return Ok(None) };
+    serde_json::from_str(&answer).map(Some).context(OTHER_VERSION)
+}
+
+/// Has the running service forget, or archive again; false when none runs.
+pub async fn forget(state: &Path, request: &Request) -> anyhow::Result<bool> {
+    let body = serde_json::to_string(request)?;
+    Ok(ask(state, "POST /forget", &body).await?.is_some())
+}
+
+/// What would be erased for each of some, by the word of the running service; none when none runs.
+pub async fn foretell(state: &Path, what: &[Forgotten]) -> anyhow::Result<Option<Vec<Erased>>> {
+    let body = serde_json::to_string(what)?;
+    let Some(answer) = ask(state, "POST /foretell", &body).await? else { return Ok(None) };
+    serde_json::from_str(&answer).map(Some).context(OTHER_VERSION)
+}
+
+async fn ask(state: &Path, request: &str, body: &str) -> anyhow::Result<Option<String>> {
     let Ok(mut stream) = UnixStream::connect(state.join(SOCKET)).await else { return Ok(None) };
-    let head = format!("{request} HTTP/1.0\r\nHost: bowerbird\r\nContent-Length: 0\r\n\r\n");
-    stream.write_all(head.as_bytes()).await.context("ask the running service")?;
+    let length = body.len();
+    let asked = format!(
+        "{request} HTTP/1.0\r\nHost: bowerbird\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    );
+    stream.write_all(asked.as_bytes()).await.context("ask the running service")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.context("read the running service's answer")?;
     let (head, body) =

@@ -5,7 +5,7 @@ use std::{num::NonZeroUsize, thread::available_parallelism};
 use anyhow::Context as _;
 use tracing::warn;
 
-use super::{Command, doctor, fetch, healthcheck, run, serve, status};
+use super::{Command, doctor, fetch, forget, healthcheck, run, serve, status};
 use crate::{
     app::{logs, settings::Settings},
     config::{Config, LocalConfig, hints},
@@ -32,6 +32,10 @@ pub async fn execute(command: Command, settings: Settings) -> anyhow::Result<()>
             serve::run(config, args).await
         }
         Command::Status(args) => status::run(local_config(&settings)?, &settings, args).await,
+        Command::Forget(args) => {
+            let local = local_config(&settings)?;
+            forget::run(local, || service_config(&settings), args).await
+        }
         Command::Doctor(args) => doctor::run(&settings, args).await,
         Command::Healthcheck => healthcheck::run(local_config(&settings)?).await,
     }

@@ -1,17 +1,17 @@
 //! What of the catalogue is published, and what has changed since.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::{
     ChangedPerson, Context, Hint, Store, StoreError,
     people::person_published,
-    table::Txn,
+    table::{Key, Row, Source, Table, Txn},
     tables::{CONTENTS, DIRTY, ENTRIES, GARBAGE, INDEXES, POSTS, PUBLICATION, SHARDS},
     tables::{Dirty, IndexRow, PublicationRow, ShardsRow},
     tally::number_change,
 };
 use crate::domain::{
-    entry::{Content, Entry, EntryKey, EntryState, Post},
+    entry::{Content, Entry, EntryKey, EntryState, Look, Post, Sha256},
     id::{AttachmentId, ChannelId, MessageId},
     selection::MediaMode,
     time::{self, Timestamp},
@@ -23,6 +23,9 @@ const SOON: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// How many months one look at what has changed returns; the rest comes with the next.
 const MONTHS_AT_ONCE: usize = 256;
+
+/// How many rows are held when a table is gone through.
+const ROWS_AT_ONCE: usize = 1_000;
 
 /// A month of a channel: the unit in which the page's data is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -93,6 +96,18 @@ impl Announced {
 }
 
 impl Published {
+    /// No publication, but objects of former ones that are gone.
+    pub fn swept(last: PublicationRow, swept: Vec<(Timestamp, String)>) -> Self {
+        Self {
+            publication: last,
+            months: Vec::new(),
+            indexes: Vec::new(),
+            people: Vec::new(),
+            garbage: Vec::new(),
+            swept,
+        }
+    }
+
     pub(super) fn apply(&self, txn: &mut Txn<'_>, context: &Context) -> Result<(), StoreError> {
         for PublishedMonth { month, seen, shards } in &self.months {
             let key = (month.root, month.month.number());
@@ -170,6 +185,32 @@ fn again(by: Timestamp, context: &Context) -> Timestamp {
     }
 }
 
+/// The hash in the name of a file.
+fn sha256_of(object: &str) -> Option<Sha256> {
+    let name = object.strip_prefix("media/")?;
+    name.split('.').next()?.parse().ok()
+}
+
+/// Looks at every row of a table, without holding all of them.
+fn each<K: Key, V: Row>(
+    source: &impl Source,
+    table: &Table<K, V>,
+    mut look: impl FnMut(V),
+) -> Result<(), StoreError> {
+    let mut last = None;
+    loop {
+        let rows = table.after(source, last.as_ref(), ROWS_AT_ONCE)?;
+        let more = rows.len() == ROWS_AT_ONCE;
+        for (key, row) in rows {
+            last = Some(key);
+            look(row);
+        }
+        if !more {
+            return Ok(());
+        }
+    }
+}
+
 impl Store {
     /// The months that changed, each with its state.
     pub fn changed_months(&self) -> Result<Vec<(Month, Dirty)>, StoreError> {
@@ -239,13 +280,40 @@ impl Store {
         PUBLICATION.get(&self.source(), &())
     }
 
+    /// Those of some objects that files, stills and pictures of people are in.
+    pub fn keeps(&self, objects: &[String]) -> Result<HashSet<String>, StoreError> {
+        let source = self.source();
+        let mut kept = HashSet::new();
+        for object in objects {
+            let Some(sha256) = sha256_of(object) else { continue };
+            let content = CONTENTS.get(&source, &sha256)?;
+            kept.extend(content.map(|content| content.object));
+        }
+        if objects.iter().any(|object| object.starts_with("userData/avatars/")) {
+            let copied = self.people()?.into_iter().filter_map(|(_, person)| person.copied);
+            kept.extend(copied.map(|copied| copied.object));
+        }
+        let asked: HashSet<&str> =
+            objects.iter().map(String::as_str).filter(|path| path.starts_with("thumb/")).collect();
+        if !asked.is_empty() {
+            // Files that differ may have the same still, a black one say, and nobody counts.
+            let mut note = |look: Option<Look>| {
+                let still = look.and_then(|look| look.still);
+                kept.extend(still.filter(|still| asked.contains(&**still)));
+            };
+            each(&source, &CONTENTS, |content| note(content.look))?;
+            each(&source, &ENTRIES, |entry| note(entry.look))?;
+        }
+        Ok(kept)
+    }
+
     /// Objects that may go by now.
     pub fn garbage(
         &self,
         now: Timestamp,
         limit: usize,
     ) -> Result<Vec<(Timestamp, String)>, StoreError> {
-        let end = now.after(std::time::Duration::from_millis(1));
+        let end = Timestamp::from_millis(now.as_millis().saturating_add(1));
         let rows = GARBAGE.between(&self.source(), &Timestamp::from_millis(0), &end, limit)?;
         Ok(rows.into_iter().map(|(key, ())| key).collect())
     }

@@ -22,6 +22,7 @@ mod schedules;
 mod links;
 mod copies;
 mod access;
+mod forget;
 
 use std::{
     path::Path,

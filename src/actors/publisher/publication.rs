@@ -13,7 +13,7 @@ use std::{
 use sha2::Digest;
 use tracing::{debug, info, warn};
 
-use super::Parts;
+use super::{Parts, sweep::Swept};
 use crate::{
     bucket::{Body, BucketError, Generation, LeaseError, ObjectKey, Precondition},
     domain::{
@@ -37,9 +37,6 @@ use crate::{
 
 /// A reader who loaded the manifest before has this long to load what it names.
 const GRACE: Duration = Duration::from_hours(1);
-
-/// How many objects that nothing names are deleted with one publication.
-const SWEPT_AT_ONCE: usize = 1_000;
 
 /// How many months one publication writes; the rest follows at once.
 const MONTHS_AT_ONCE: usize = 64;
@@ -72,7 +69,7 @@ pub enum PublishError {
 
 /// Makes publications.
 pub(super) struct Editor {
-    parts: Parts,
+    pub(super) parts: Parts,
 }
 
 /// The catalogue at the moment of a publication.
@@ -97,8 +94,14 @@ impl Editor {
     /// When something is to be published, at the latest.
     pub(super) async fn due(&self) -> Option<Timestamp> {
         let store = self.parts.store.clone();
-        let changed = tokio::task::spawn_blocking(move || store.changed_months()).await;
-        changed.ok()?.ok()?.into_iter().map(|(_, dirty)| dirty.by).min()
+        let due = tokio::task::spawn_blocking(move || {
+            if store.purge()?.is_some() {
+                return Ok(Some(Timestamp::default()));
+            }
+            let changed = store.changed_months()?;
+            Ok::<_, StoreError>(changed.into_iter().map(|(_, dirty)| dirty.by).min())
+        });
+        due.await.ok()?.ok()?
     }
 
     /// Whether what is wanted was applied to every entry. Until then the months that were not gone through hold what
@@ -117,11 +120,14 @@ impl Editor {
     pub(super) async fn publish(
         &self,
         hopeless: &Arc<HashSet<UserId>>,
-    ) -> Result<(), PublishError> {
+    ) -> Result<Swept, PublishError> {
         loop {
-            let more = self.publish_some(hopeless).await?;
-            if !more {
-                return self.sweep().await;
+            // What is waste now is named by nothing any more once everything that has changed by now is published.
+            let waste = self.waste().await?;
+            while self.publish_some(hopeless).await? {}
+            match self.sweep(waste).await? {
+                Swept::Partly => {}
+                swept => return Ok(swept),
             }
         }
     }
@@ -279,55 +285,6 @@ impl Editor {
         }
         Ok(hash)
     }
-
-    /// Deletes what nothing has named for an hour.
-    async fn sweep(&self) -> Result<(), PublishError> {
-        let (store, now) = (self.parts.store.clone(), self.parts.clock.now());
-        let read = tokio::task::spawn_blocking(move || {
-            let due = store.garbage(now, SWEPT_AT_ONCE)?;
-            let named = if due.is_empty() { HashSet::new() } else { named(&store)? };
-            Ok::<_, StoreError>((due, named))
-        });
-        let (due, named) = read.await.expect("reading the store does not panic")?;
-        if due.is_empty() {
-            return Ok(());
-        }
-        self.parts.lease.assure().await?;
-        for (_, path) in &due {
-            // It may have come back: the same content has the same name.
-            if !named.contains(path)
-                && let Ok(key) = ObjectKey::new(path.clone())
-            {
-                self.parts.bucket.delete(&key, Precondition::Always).await?;
-            }
-        }
-        let store = self.parts.store.clone();
-        let last = tokio::task::spawn_blocking(move || store.publication()).await;
-        let publication = last.expect("reading the store does not panic")?.unwrap_or_default();
-        let published = Published {
-            publication,
-            months: Vec::new(),
-            indexes: Vec::new(),
-            people: Vec::new(),
-            garbage: Vec::new(),
-            swept: due,
-        };
-        self.parts.ledger.record([published.into()]).await;
-        Ok(())
-    }
-}
-
-/// Everything that the manifest leads to.
-fn named(store: &Store) -> Result<HashSet<String>, StoreError> {
-    let mut named = HashSet::new();
-    for (root, index) in store.indexes()? {
-        named.extend(index.path);
-        for (_, shards) in store.channel_shards(root)? {
-            named.extend(shards.shards.into_iter().map(|shard| shard.path));
-        }
-    }
-    named.extend(store.publication()?.and_then(|publication| publication.users));
-    Ok(named)
 }
 
 /// Reads what changed and writes the files for it, in memory: a month at a time is small.
