@@ -20,6 +20,8 @@
 pub mod alarm;
 pub mod supervisor;
 pub mod persistence;
+pub mod members;
+pub mod census;
 pub mod gateway;
 pub mod backfill;
 pub mod custody;

@@ -13,7 +13,11 @@ pub mod logs;
 pub mod progress;
 pub mod stills;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use actix::prelude::*;
 use tokio::{sync::watch, time::Instant};
@@ -24,9 +28,11 @@ use crate::{
         Drain,
         alarm::{Alarm, Fatal},
         backfill::{self, Backfill, Progress, Wanted},
+        census::{self, Census},
         custody::Custody,
         download::Copier,
         gateway::{self, Gateway, Health},
+        members::Members,
         persistence::{self, Ledger, Persistence},
         publisher::{self, Keeper, Page, Publisher},
         refresh::{self, Refresh},
@@ -40,7 +46,7 @@ use crate::{
     discord::{self, Discord},
     domain::{
         coverage::Span,
-        id::MessageId,
+        id::{MessageId, RoleId},
         selection::{MediaMode, PlaceSelection, Policy},
     },
     ffmpeg::Thumbnailer,
@@ -91,6 +97,8 @@ pub struct Orders {
     pub page: Page,
     /// The address under which Discord serves pictures of people.
     pub pictures: String,
+    /// Members with one of these roles are not archived.
+    pub opt_out_roles: BTreeSet<RoleId>,
 }
 
 /// The threads on which everything but the actors runs: one for each core, so that hashing and packing use them all.
@@ -135,6 +143,7 @@ pub struct Service {
     policy: Arc<Policy>,
     clock: Clock,
     gateway: Option<Addr<Gateway>>,
+    census: Option<Addr<Census>>,
     backfill: Addr<Backfill>,
     refresh: Addr<Refresh>,
     download: Addr<Worker<Copier>>,
@@ -169,6 +178,7 @@ impl Service {
         let (download, download_seat) = supervisor.seat("download", worker::MAILBOX);
         let (refresh, refresh_seat) = supervisor.seat("refresh", refresh::MAILBOX);
         let (backfill, backfill_seat) = supervisor.seat("backfill", backfill::MAILBOX);
+        let (census, census_seat) = supervisor.seat("census", census::MAILBOX);
         let (gateway, gateway_seat) = supervisor.seat("gateway", gateway::MAILBOX);
 
         let common = Common {
@@ -221,6 +231,11 @@ impl Service {
         )));
         refresh_seat.start(Refresh::new(common.refresh(&ports)));
         backfill_seat.start(Backfill::new(common.backfill(&ports, orders, progress.clone())));
+        let members = common.members(&ports, orders);
+        let asks = members.is_asked();
+        if asks {
+            census_seat.start(Census::new(members.clone(), Arc::clone(&common.selection)));
+        }
         let listens = ports.gateway.is_some();
         if let Some(port) = ports.gateway {
             gateway_seat.start(Gateway::new(gateway::Parts {
@@ -233,6 +248,7 @@ impl Service {
                 clock: common.clock,
                 alarm: common.alarm.clone(),
                 health: health.clone(),
+                members,
             }));
         }
         Self {
@@ -241,6 +257,7 @@ impl Service {
             commits: commits.subscribe(),
             health: health.subscribe(),
             gateway: listens.then_some(gateway),
+            census: asks.then_some(census),
             backfill,
             refresh,
             download,
@@ -267,6 +284,9 @@ impl Service {
     async fn drain_in_order(&self) {
         if let Some(gateway) = &self.gateway {
             drained("gateway", gateway.send(Drain).await);
+        }
+        if let Some(census) = &self.census {
+            drained("census", census.send(Drain).await);
         }
         drained("backfill", self.backfill.send(Drain).await);
         drained("refresh", self.refresh.send(Drain).await);
@@ -374,6 +394,17 @@ impl Common {
             confirm_after: orders.confirm_after,
             alarm: self.alarm.clone(),
             progress,
+            members: self.members(ports, orders),
+        }
+    }
+
+    fn members(&self, ports: &Ports, orders: &Orders) -> Members {
+        Members {
+            discord: Arc::clone(&ports.discord),
+            ledger: self.ledger.clone(),
+            store: self.store.clone(),
+            clock: self.clock,
+            roles: Arc::new(orders.opt_out_roles.clone()),
         }
     }
 }

@@ -16,6 +16,8 @@ mod record;
 mod people;
 mod erase;
 mod forget;
+mod member;
+mod cleanse;
 mod crawl;
 mod work;
 mod links;
@@ -40,6 +42,7 @@ pub use self::{
     forget::{Allow, Forget},
     kv::{Kv, KvError, Rows, Writes},
     links::{LinkDue, LinksRefreshed},
+    member::MemberSeen,
     memory::MemoryKv,
     people::{AvatarCopied, ChangedPerson},
     publication::{Announced, Month, MonthEntry, Published, PublishedMonth},
@@ -47,8 +50,8 @@ pub use self::{
     sled::SledKv,
     table::Txn,
     tables::{
-        Dirty, ForgottenRow, GuildRow, IndexRow, ParkedMessage, PlaceRow, PublicationRow,
-        SessionRow, ShardRef, ShardsRow, StartsRow, Word,
+        Dirty, ForgottenRow, GuildRow, IndexRow, MemberRow, ParkedMessage, PlaceRow,
+        PublicationRow, SessionRow, ShardRef, ShardsRow, StartsRow, Word,
     },
     tally::{Tallies, Tally},
     work::{Claim, Claimed, Failed, Looked, ParkedJob, Stored, SweepDone, Task},

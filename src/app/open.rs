@@ -178,6 +178,7 @@ pub fn orders(
         thumbnails: config.workers.thumbnails.get(),
         page: Page { title: config.title.clone(), mode },
         pictures: pictures(config),
+        opt_out_roles: config.opt_out_roles.clone(),
     })
 }
 

@@ -4,9 +4,9 @@ use std::{collections::BTreeSet, panic::resume_unwind, sync::Arc};
 
 use super::{
     Allow, Announced, AvatarCopied, Claim, Claimed, Deleted, Failed, Forget, Hint, HistoryWanted,
-    LinksRefreshed, Looked, Observed, PageRead, PlaceSeen, PlacesLost, Published, Purged,
-    SessionMoved, Started, Store, StoreError, Stored, Surveyed, SweepDone, ThreadsListed, Txn,
-    erase,
+    LinksRefreshed, Looked, MemberSeen, Observed, PageRead, PlaceSeen, PlacesLost, Published,
+    Purged, SessionMoved, Started, Store, StoreError, Stored, Surveyed, SweepDone, ThreadsListed,
+    Txn, erase,
     work::{retry_parked, sweep},
 };
 use crate::domain::{selection::Policy, time::Timestamp};
@@ -54,6 +54,8 @@ pub enum Change {
     Forget(Forget),
     /// Something may be archived again.
     Allow(Allow),
+    /// A member's roles were told.
+    MemberSeen(MemberSeen),
     /// Some more of what is to be forgotten is erased.
     EraseSome,
     /// What was erased has left the bucket.
@@ -105,6 +107,7 @@ impl Change {
             Self::RetryParked => retry_parked(txn, context),
             Self::Forget(change) => change.apply(txn, context),
             Self::Allow(change) => change.apply(txn),
+            Self::MemberSeen(change) => change.apply(txn, context),
             Self::EraseSome => erase::step(txn, context),
             Self::Purged(change) => change.apply(txn),
         }
@@ -191,6 +194,7 @@ from_changes!(
     Announced,
     Forget,
     Allow,
+    MemberSeen,
     Purged,
 );
 

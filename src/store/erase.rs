@@ -34,6 +34,7 @@ pub(super) use self::step::{begin, step};
 
 /// What is left of a message that was erased.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(dead_code, reason = "for those who erase what was deleted on Discord")]
 pub(super) enum Trace {
     /// A tombstone, so that an older sight does not bring it back.
     Tombstone(ChannelId),
@@ -54,6 +55,7 @@ pub(super) struct TakenOut {
 
 /// Erases a message with all its files, removed ones included: entries, links, jobs, raw and parked form, and the bytes
 /// that nobody else posted. Its author goes too, a little later, when nothing else of theirs is left.
+#[allow(dead_code, reason = "for those who erase what was deleted on Discord")]
 pub(super) fn erase_message(
     txn: &mut Txn<'_>,
     context: &Context,
@@ -75,6 +77,7 @@ pub(super) fn erase_message(
 }
 
 /// Erases one file of a message, and leaves the message.
+#[allow(dead_code, reason = "for those who erase what was deleted on Discord")]
 pub(super) fn erase_entry(
     txn: &mut Txn<'_>,
     context: &Context,

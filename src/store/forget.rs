@@ -148,16 +148,6 @@ pub(super) fn leaves_out_place(source: &impl Source, place: &Place) -> Result<bo
     holds(source, Forgotten::Guild(place.guild), None)
 }
 
-/// Whether what somebody posted now in a server would be left out for being theirs.
-pub(super) fn leaves_out_person(
-    source: &impl Source,
-    guild: GuildId,
-    user: UserId,
-) -> Result<bool, StoreError> {
-    Ok(holds(source, Forgotten::User(user), None)?
-        || holds(source, Forgotten::Member(guild, user), None)?)
-}
-
 /// Whether a server is left out.
 pub(super) fn guild_is_left_out(source: &impl Source, guild: GuildId) -> Result<bool, StoreError> {
     holds(source, Forgotten::Guild(guild), None)

@@ -24,3 +24,4 @@ mod memory;
 mod stills;
 mod kill;
 mod downtime;
+mod forget;

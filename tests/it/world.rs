@@ -25,6 +25,7 @@ mod access;
 mod forget;
 
 use std::{
+    collections::BTreeSet,
     path::Path,
     sync::{
         Arc,
@@ -38,7 +39,7 @@ use bowerbird::{
     app::from_now_on,
     bucket::{Faults, MemoryBucket},
     domain::{
-        id::{ChannelId, MessageId},
+        id::{ChannelId, MessageId, RoleId},
         selection::{MediaKind, MediaMode, MediaSelection},
     },
     store::{MemoryKv, Store},
@@ -80,6 +81,7 @@ struct World {
     mode: MediaMode,
     wanted: Wanted,
     selection: MediaSelection,
+    opt_out_roles: BTreeSet<RoleId>,
     end: Option<(Step, u32)>,
     fuse: Option<Fuse>,
     lives: u64,
@@ -115,6 +117,7 @@ impl World {
             mode: MediaMode::Copy,
             wanted: from_now_on(true),
             selection: MediaSelection { kinds: MediaKind::ALL.into(), max_size: None },
+            opt_out_roles: BTreeSet::new(),
             end: None,
             fuse: None,
             lives: 0,

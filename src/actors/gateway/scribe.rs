@@ -7,7 +7,10 @@ use tracing::{info, warn};
 
 use super::{Line, Parts, next_batch};
 use crate::{
-    actors::backfill::{LookAt, Touched},
+    actors::{
+        backfill::{LookAt, Touched},
+        members::Members,
+    },
     discord::{
         ThreadFacts,
         gateway::{Event, Session, ShardNumber},
@@ -96,9 +99,10 @@ impl Scribe {
 
     async fn note(&self, events: Vec<Event>) -> Notes {
         let (store, selection) = (self.parts.store.clone(), self.parts.selection.clone());
+        let members = self.parts.members.clone();
         let noted = tokio::task::spawn_blocking(move || {
             let mut desk =
-                Desk { store, selection, known: HashMap::new(), notes: Notes::default() };
+                Desk { store, selection, members, known: HashMap::new(), notes: Notes::default() };
             for event in events {
                 desk.note(event);
             }
@@ -115,6 +119,7 @@ impl Scribe {
 struct Desk {
     store: Store,
     selection: std::sync::Arc<PlaceSelection>,
+    members: Members,
     known: HashMap<ChannelId, Option<Place>>,
     notes: Notes,
 }
@@ -167,6 +172,8 @@ impl Desk {
     }
 
     fn observe(&mut self, message: Message) {
+        let told = self.members.told_by(&message);
+        self.notes.changes.extend(told.map(Change::from));
         if let Some(Change::Observed(observed)) = self.notes.changes.last_mut() {
             observed.messages.push(message);
         } else {

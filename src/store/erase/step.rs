@@ -16,6 +16,9 @@ use crate::{
     },
     store::{
         Context, Store, StoreError,
+        cleanse::{carried_along, cleanse},
+        publication::mark_changed,
+        raw::RawRow,
         table::{Row, Source, Table, Txn},
         tables::{
             AFTERMATH, CONTENTS, ENTRIES, ERASURES, FORGOTTEN, PARKED_MESSAGES, PEOPLE, PLACES,
@@ -152,7 +155,12 @@ impl Scope {
             Progress::Raw(from) => {
                 let rows = RAW.between(txn, &from, &end(stop, at), STEP)?;
                 for (id, row) in &rows {
-                    self.judge(txn, context, origin_of(*id, None, &row.text()?))?;
+                    let raw = row.text()?;
+                    let origin = origin_of(*id, None, &raw);
+                    match self.cause(origin) {
+                        Some(cause) => erase(txn, context, self, cause, *id)?,
+                        None => self.cleanse(txn, context, origin, row, &raw)?,
+                    }
                 }
                 (full(&rows), Progress::Parked(MessageId::FIRST))
             }
@@ -186,6 +194,56 @@ impl Scope {
             Some(cause) => erase(txn, context, self, cause, origin.message),
             None => Ok(()),
         }
+    }
+
+    /// Takes what is meant out of a message of somebody else.
+    fn cleanse(
+        &self,
+        txn: &mut Txn<'_>,
+        context: &Context,
+        origin: Origin,
+        row: &RawRow,
+        raw: &str,
+    ) -> Result<(), StoreError> {
+        let named = |what: &Forgotten| {
+            let (_, first, second) = what.parts();
+            [first, second].into_iter().any(|id| id != 0 && raw.contains(&id.to_string()))
+        };
+        if !self.what.keys().any(named) {
+            return Ok(());
+        }
+        let id = origin.message;
+        let post = POSTS.get(txn, &id)?;
+        let channel = origin.channel.and_then(|channel| self.places.get(&channel));
+        let guild = origin.guild.or(post.as_ref().map(|post| post.guild));
+        let guild = guild.or_else(|| channel.map(|row| row.place.guild));
+        let mut gone = BTreeSet::new();
+        let mut causes = BTreeSet::new();
+        for carried in carried_along(raw) {
+            let member = match carried {
+                Forgotten::User(user) => guild.map(|guild| Forgotten::Member(guild, user)),
+                _ => None,
+            };
+            for what in [Some(carried), member].into_iter().flatten() {
+                if self.what.get(&what).is_some_and(Option::is_none) {
+                    gone.insert(carried);
+                    causes.insert(what);
+                }
+            }
+        }
+        let Some(cleansed) = cleanse(raw, &gone) else { return Ok(()) };
+        RAW.put(txn, &id, &RawRow::new(&cleansed.raw, row.edited));
+        if let Some(post) = post {
+            let text = cleansed.text(&post.text);
+            if text != post.text {
+                mark_changed(txn, post.root, id, context.now)?;
+                POSTS.put(txn, &id, &Post { text, ..post });
+            }
+        }
+        for cause in causes {
+            credit(txn, cause, Erased { cleansed: 1, ..Erased::default() })?;
+        }
+        note(txn, context, None)
     }
 
     /// What a message is erased for.

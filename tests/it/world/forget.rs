@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use bowerbird::{
     domain::{
         forget::Forgotten,
-        id::{ChannelId, MessageId, UserId},
+        id::{ChannelId, MessageId, RoleId, UserId},
         removal::RemovalPolicy,
         selection::{MediaMode, Policy},
     },
@@ -245,5 +245,70 @@ fn files_that_are_on_their_way_when_they_are_forgotten_do_not_stay() {
         });
         assert_eq!(media.collect::<Vec<_>>(), Vec::<&bowerbird::bucket::ObjectKey>::new());
         world.drain();
+    }
+}
+
+/// The role that says: not me.
+const NOT_ME: RoleId = RoleId(77);
+
+fn takes_role(world: &World, user: UserId, roles: &[RoleId]) {
+    world.truth.state().roles.insert(user, roles.iter().copied().collect());
+}
+
+#[test]
+fn who_has_the_role_is_never_archived() {
+    let mut world = World::new(4).messages(150);
+    let channel = world.channel();
+    let message = world.truth.post(channel, &[Sort::Film]);
+    let author = author_of(&world, channel, message);
+    world.opt_out_roles.insert(NOT_ME);
+    takes_role(&world, author, &[RoleId(1), NOT_ME]);
+    world.start();
+    let names = |world: &World| world.archive().people.contains_key(&author.to_string());
+    for _ in 0..40 {
+        world.truth.post(channel, &[Sort::Film]);
+        world.run_for(Duration::from_secs(10));
+        assert!(!names(&world));
+    }
+    run_until_over(&world);
+    Lost { author: Some(author), channel: None, world: &world }.check();
+    let asked = world.requests.lock().unwrap()["member_roles"];
+    assert!(asked <= 4, "four people were asked about {asked} times");
+}
+
+#[test]
+fn who_takes_the_role_leaves_within_a_day_or_with_the_next_message() {
+    for posts_again in [false, true] {
+        let mut world = World::new(5).messages(60);
+        let channel = world.channel();
+        let message = world.truth.post(channel, &[Sort::Film]);
+        let author = author_of(&world, channel, message);
+        world.opt_out_roles.insert(NOT_ME);
+        world.start();
+        world.run_until_idle();
+        takes_role(&world, author, &[NOT_ME]);
+        if posts_again {
+            while author_of(&world, channel, world.truth.post(channel, &[Sort::Film])) != author {}
+            world.run_for(Duration::from_mins(3));
+        } else {
+            world.run_for(Duration::from_hours(25));
+        }
+        run_until_over(&world);
+        Lost { author: Some(author), channel: None, world: &world }.check();
+        // And whoever gives it back is archived from then on.
+        takes_role(&world, author, &[]);
+        world.run_for(Duration::from_hours(25));
+        let back = loop {
+            let message = world.truth.post(channel, &[Sort::Film]);
+            if author_of(&world, channel, message) == author {
+                break message.to_string();
+            }
+        };
+        world.run_for(Duration::from_mins(5));
+        let archive = world.archive();
+        let theirs =
+            archive.entries.values().filter(|entry| entry["posterId"] == author.to_string());
+        let theirs: Vec<_> = theirs.map(|entry| entry["Discord_id"].as_str().unwrap()).collect();
+        assert_eq!(theirs, [&*back]);
     }
 }

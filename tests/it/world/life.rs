@@ -239,6 +239,7 @@ fn orders(world: &World) -> Orders {
         thumbnails: 2,
         page: Page { title: None, mode },
         pictures: "https://pictures".to_owned(),
+        opt_out_roles: world.opt_out_roles.clone(),
     }
 }
 
