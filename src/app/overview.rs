@@ -200,8 +200,25 @@ fn places(store: &Store, selection: Option<&PlaceSelection>) -> Result<Vec<Cover
             covered(row, from, selection, &by_id)
         })
         .collect();
+    places.extend(store.places_left_out()?.into_iter().filter_map(forgotten));
     places.sort_by(|a, b| (a.guild, &a.name, a.id).cmp(&(b.guild, &b.name, b.id)));
     Ok(places)
+}
+
+/// A place that is on the do-not-archive list. What it is called was erased with the rest.
+fn forgotten(place: Place) -> Option<Covered> {
+    place.kind.holds_messages().then(|| Covered {
+        id: place.id,
+        guild: place.guild,
+        name: "forgotten".to_owned(),
+        kind: place.kind.name().to_owned(),
+        state: Standing::LeftOut,
+        not_read: Some("on the do-not-archive list (`bowerbird forget --list`)".to_owned()),
+        complete_since: None,
+        from_start: false,
+        holes: 0,
+        messages: 0,
+    })
 }
 
 fn covered(

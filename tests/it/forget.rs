@@ -4,9 +4,7 @@
 use std::{io::Read, path::Path};
 
 use bowerbird::store::{Kv, SledKv, Store};
-use discord_sim::{
-    ChannelId, MessageId, NewAttachment, NewChannel, NewMessage, UserId, World,
-};
+use discord_sim::{ChannelId, MessageId, NewAttachment, NewChannel, NewMessage, UserId, World};
 use flate2::read::GzDecoder;
 use serde_json::Value;
 
@@ -96,7 +94,11 @@ fn assert_forgotten(rig: &Rig, server: &Server) {
             GzDecoder::new(&bytes[..]).read_to_end(&mut unpacked).unwrap();
         }
         for text in [MARKER, NAME, &server.wren.0.to_string()] {
-            assert!(!holds(&bytes, text) && !holds(&unpacked, text), "{text} in {}", path.display());
+            assert!(
+                !holds(&bytes, text) && !holds(&unpacked, text),
+                "{text} in {}",
+                path.display()
+            );
         }
     }
     let kv = std::sync::Arc::new(SledKv::open(&rig.state().join("store")).unwrap());
@@ -107,7 +109,8 @@ fn assert_forgotten(rig: &Rig, server: &Server) {
     for message in &server.theirs {
         assert_eq!(store.raw(bowerbird::domain::id::MessageId(message.0)).unwrap(), None);
     }
-    let rest = files(&rig.state()).into_iter().filter(|path| !path.starts_with(rig.state().join("store")));
+    let rest =
+        files(&rig.state()).into_iter().filter(|path| !path.starts_with(rig.state().join("store")));
     for path in rest {
         let bytes = std::fs::read(&path).unwrap_or_default();
         assert!(!holds(&bytes, MARKER) && !holds(&bytes, NAME), "{}", path.display());

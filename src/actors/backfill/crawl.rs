@@ -328,9 +328,12 @@ impl Crawl {
     /// Reads what the store knows of a place by now.
     async fn recall(&self, atlas: &mut Atlas, place: ChannelId) {
         let store = self.store.clone();
-        let row = tokio::task::spawn_blocking(move || store.place(place)).await;
-        if let Ok(Ok(Some(row))) = row {
-            atlas.places.insert(place, row);
+        let row = tokio::task::spawn_blocking(move || store.place_to_read(place)).await;
+        match row {
+            Ok(Ok(Some(row))) => drop(atlas.places.insert(place, row)),
+            // It was forgotten since it was put in line.
+            Ok(Ok(None)) => drop(atlas.places.remove(&place)),
+            Ok(Err(_)) | Err(_) => {}
         }
     }
 

@@ -249,6 +249,9 @@ fn places_that_are_forgotten_are_nameless_and_left_out() {
     assert_eq!(named(&world), [FORUM, crate::store::sample::POST]);
     world.apply(PlaceSeen { place: place(CHANNEL, PlaceKind::Text, None) });
     world.apply(PlaceSeen { place: place(ChannelId(12), PlaceKind::PublicThread, Some(CHANNEL)) });
+    let left_out: BTreeSet<_> =
+        world.store.places_left_out().unwrap().into_iter().map(|place| place.id).collect();
+    assert_eq!(left_out, [CHANNEL, THREAD, ChannelId(12)].into());
     let all = world.everything();
     assert!(!all.contains("place 10") && !all.contains("place 11") && !all.contains("place 12"));
     assert_eq!(named(&world), [FORUM, crate::store::sample::POST]);
