@@ -361,6 +361,7 @@ impl Common {
             lease: ports.lease.clone(),
             alarm: self.alarm.clone(),
             custody: self.custody.clone(),
+            spool: ports.spool.clone(),
         }
     }
 

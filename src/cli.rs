@@ -259,7 +259,6 @@ pub struct StatusArgs {
 }
 
 /// What is forgotten.
-#[expect(clippy::doc_markdown, reason = "these comments are the help that a terminal shows")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 #[command(after_help = "\

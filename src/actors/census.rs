@@ -85,7 +85,7 @@ async fn ask(members: &Members, guild: GuildId, user: UserId) {
         Ok(seen) => members.ledger.record([seen.into()]).await,
         // Whoever reads history hears of it too, and rings where a person must act.
         Err(error) => {
-            debug!(%guild, %user, %error, "roles not told; asked again with the next round")
+            debug!(%guild, %user, %error, "roles not told; asked again with the next round");
         }
     }
 }

@@ -32,6 +32,7 @@ use crate::{
         selection::{PlaceSelection, Policy},
         time::Timestamp,
     },
+    spool::Spool,
     store::Store,
 };
 
@@ -82,6 +83,8 @@ pub struct Parts {
     pub alarm: Alarm,
     /// Tells which objects may not be deleted just now.
     pub custody: Custody,
+    /// Where a file that is deleted may still wait to be looked at.
+    pub spool: Spool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     domain::{
         forget::{Erased, Forgotten},
+        id::MessageId,
         time::Timestamp,
     },
     store::{Allow, Change, Forget, ForgottenRow, Store, StoreError, Word},
@@ -82,7 +83,7 @@ impl Listing {
         };
         let listed = |(what, row): (Forgotten, ForgottenRow)| {
             let ForgottenRow { since, word, until, erased } = row;
-            Listed { what, since, word, until: until.map(|id| id.created_at()), erased }
+            Listed { what, since, word, until: until.map(MessageId::created_at), erased }
         };
         Ok(Self { list: store.forgotten()?.into_iter().map(listed).collect(), left })
     }

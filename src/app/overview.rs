@@ -200,13 +200,13 @@ fn places(store: &Store, selection: Option<&PlaceSelection>) -> Result<Vec<Cover
             covered(row, from, selection, &by_id)
         })
         .collect();
-    places.extend(store.places_left_out()?.into_iter().filter_map(forgotten));
+    places.extend(store.places_left_out()?.iter().filter_map(forgotten));
     places.sort_by(|a, b| (a.guild, &a.name, a.id).cmp(&(b.guild, &b.name, b.id)));
     Ok(places)
 }
 
 /// A place that is on the do-not-archive list. What it is called was erased with the rest.
-fn forgotten(place: Place) -> Option<Covered> {
+fn forgotten(place: &Place) -> Option<Covered> {
     place.kind.holds_messages().then(|| Covered {
         id: place.id,
         guild: place.guild,

@@ -270,21 +270,21 @@ fn tell_list(listing: &Listing, json: bool) -> anyhow::Result<()> {
 fn words(erased: &Erased) -> String {
     let Erased { messages, entries, files, bytes, stills, people, avatars, shared, cleansed } =
         *erased;
-    let mut words = format!(
+    let mut words = vec![format!(
         "{messages} messages with {entries} files; from the bucket {} objects: {files} files ({}), {stills} stills, {avatars} pictures of people",
         erased.objects(),
         HumanBytes(bytes)
-    );
+    )];
     if people > 0 {
-        words.push_str(&format!("; the names of {people} people"));
+        words.push(format!("the names of {people} people"));
     }
     if cleansed > 0 {
-        words.push_str(&format!("; {cleansed} messages of others were cleansed of quotes"));
+        words.push(format!("quotes in {cleansed} messages of others"));
     }
     if shared > 0 {
-        words.push_str(&format!("; {shared} files stay, because others posted the same bytes"));
+        words.push(format!("{shared} files stay, because others posted the same bytes"));
     }
-    words
+    words.join("; ")
 }
 
 /// Where there may be copies that we can't delete.

@@ -106,7 +106,10 @@ impl Change {
             Self::Published(change) => change.apply(txn, context),
             Self::RetryParked => retry_parked(txn, context),
             Self::Forget(change) => change.apply(txn, context),
-            Self::Allow(change) => change.apply(txn),
+            Self::Allow(change) => {
+                change.apply(txn);
+                Ok(())
+            }
             Self::MemberSeen(change) => change.apply(txn, context),
             Self::EraseSome => erase::step(txn, context),
             Self::Purged(change) => change.apply(txn),

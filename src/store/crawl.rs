@@ -256,7 +256,7 @@ fn see(txn: &mut Txn<'_>, place: Place) -> Result<(), StoreError> {
     row.place = Place { last_message: newest, ..place };
     row.missing_since = None;
     if leaves_out_place(txn, &row.place)? {
-        row = nameless(row);
+        row = nameless(&row);
     }
     if old.as_ref() != Some(&row) {
         PLACES.put(txn, &row.place.id, &row);
@@ -265,8 +265,8 @@ fn see(txn: &mut Txn<'_>, place: Place) -> Result<(), StoreError> {
 }
 
 /// What stays of a place that is not archived: what it takes to know it again.
-pub(super) fn nameless(row: PlaceRow) -> PlaceRow {
-    PlaceRow::new(Place { name: String::new(), last_message: None, ..row.place })
+pub(super) fn nameless(row: &PlaceRow) -> PlaceRow {
+    PlaceRow::new(Place { name: String::new(), last_message: None, ..row.place.clone() })
 }
 
 fn miss(txn: &mut Txn<'_>, id: ChannelId, mut row: PlaceRow, now: Timestamp) {

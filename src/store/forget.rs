@@ -60,7 +60,7 @@ fn forget_names(txn: &mut Txn<'_>) -> Result<(), StoreError> {
     let list = PlacesLeftOut::read(txn)?;
     let places: HashMap<_, _> = PLACES.all(txn)?.into_iter().collect();
     for row in places.values().filter(|row| list.holds(&row.place, &places)) {
-        PLACES.put(txn, &row.place.id, &nameless(row.clone()));
+        PLACES.put(txn, &row.place.id, &nameless(row));
     }
     for (id, row) in GUILDS.all(txn)? {
         if list.holds_guild(id) {
@@ -71,7 +71,7 @@ fn forget_names(txn: &mut Txn<'_>) -> Result<(), StoreError> {
 }
 
 impl Allow {
-    pub(super) fn apply(&self, txn: &mut Txn<'_>) -> Result<(), StoreError> {
+    pub(super) fn apply(&self, txn: &mut Txn<'_>) {
         for what in &self.what {
             FORGOTTEN.delete(txn, what);
             // What is not erased yet stays.
@@ -79,7 +79,6 @@ impl Allow {
         }
         // Places that were left out have lost their names, and are to be read.
         txn.hint(Hint::Survey);
-        Ok(())
     }
 }
 

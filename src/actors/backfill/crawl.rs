@@ -213,10 +213,8 @@ impl Crawl {
         let told = self.inbox.take();
         let now = Instant::now();
         for (place, (newest, count)) in told.touched {
-            if !atlas.places.contains_key(&place) {
-                // A thread that was opened since the last look at its server.
-                self.recall(atlas, place).await;
-            }
+            // A thread may have been opened since the last look at its server, and a place forgotten.
+            self.recall(atlas, place).await;
             atlas.wait_for(place, Unconfirmed { newest, count, since: now });
         }
         let everywhere =

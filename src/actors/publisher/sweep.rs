@@ -14,7 +14,7 @@ use super::publication::{Editor, PublishError};
 use crate::{
     actors::custody::Bar,
     bucket::{BucketError, ObjectKey, Precondition},
-    domain::time::Timestamp,
+    domain::{entry::Sha256, time::Timestamp},
     store::{Change, Published, Purge, Purged, Store, StoreError},
 };
 
@@ -133,6 +133,12 @@ impl Editor {
             move || named(&store, &paths)
         });
         let named = named.await?;
+        for sha256 in
+            paths.iter().filter(|path| !named.contains(*path)).filter_map(|path| file_in(path))
+        {
+            // What can't be removed is swept at the next start.
+            self.parts.spool.remove(sha256).await.ok();
+        }
         let bucket = &self.parts.bucket;
         futures_util::stream::iter(paths.iter().filter(|path| !named.contains(*path)))
             .map(|path| async move {
@@ -176,6 +182,11 @@ fn named(store: &Store, paths: &[String]) -> Result<HashSet<String>, StoreError>
         }
     }
     Ok(named)
+}
+
+/// The hash in the name of a file.
+fn file_in(path: &str) -> Option<Sha256> {
+    path.strip_prefix("media/")?.split('.').next()?.parse().ok()
 }
 
 fn is_of_the_page(path: &str) -> bool {

@@ -229,7 +229,7 @@ fn what_is_forgotten_does_not_come_back_by_any_way() {
         world.apply(page);
         world.see([sight()]);
         assert!(!world.everything().contains("the marker"), "{what}");
-        let left = if matches!(what, Forgotten::Guild(_)) { 0 } else { 1 };
+        let left = usize::from(!matches!(what, Forgotten::Guild(_)));
         assert_eq!(ENTRIES.all(&world.store.source()).unwrap().len(), left, "{what}");
         // And it may come back once that is allowed.
         world.apply(Allow { what: vec![what] });
