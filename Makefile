@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench soak
+.PHONY: help setup demo test lint bench soak fuzz mutants
 
 # Bash counts its own age in SECONDS and may export it, so only the command line is believed: `make demo SECONDS=60`.
 ifneq ($(origin SECONDS),command line)
@@ -36,5 +36,12 @@ bench: setup ## prints the figures of docs/figures.md, each beside its ceiling
 	cargo build --workspace --bins
 	cargo test --package bowerbird --test it -- --nocapture --test-threads 1 fetch::everything fetch::limits kill:: memory::a_gigabyte link_mode::no_published thumbnails::links
 
+fuzz: ## feeds made-up bytes to whatever reads strangers' bytes, SECONDS=60 for each reader; needs a nightly compiler
+	@scripts/setup compiler
+	scripts/fuzz $(or $(SECONDS),60)
+
 soak: setup ## runs the tests that take too long for every day, at full size
 	cargo test --release --package bowerbird --test it -- --ignored --nocapture soak
+
+mutants: setup ## breaks each guarantee on purpose, and shows the test that fails for it
+	scripts/mutants

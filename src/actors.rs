@@ -10,7 +10,11 @@
 //!                        ┌────────────┬──────────────────┴──────┬──────────────┐
 //!                     Download     Thumbnail                 Refresh       Publisher
 //!                   CDN→spool→bucket  ffmpeg→bucket         signed links   shards→manifest→bucket
+//!
+//!  Verifier: bucket beside store, when the app asks and by itself; Record(Sealed · Mended · Verified)
 //! ```
+//!
+//! Reconcile stands beside Backfill, and reads again what was read once Backfill has nothing to read.
 //!
 //! Everybody awaits Persistence; Persistence awaits nobody and wakes with `try_send`; Gateway's own loop awaits
 //! nothing but the gateway. So waiting requests form no cycle.
@@ -25,11 +29,13 @@ pub mod census;
 pub mod gateway;
 pub mod backfill;
 pub mod custody;
+pub mod reconcile;
 pub mod worker;
 pub mod download;
 pub mod thumbnail;
 pub mod refresh;
 pub mod publisher;
+pub mod verifier;
 
 use actix::prelude::*;
 

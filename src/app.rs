@@ -4,6 +4,9 @@ pub mod settings;
 pub mod open;
 pub mod choice;
 pub mod overview;
+pub mod metric;
+pub mod vitals;
+pub mod alerts;
 pub mod attend;
 pub mod control;
 pub mod forget;
@@ -12,6 +15,7 @@ pub mod checkup;
 pub mod logs;
 pub mod progress;
 pub mod stills;
+pub mod verify;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -35,9 +39,11 @@ use crate::{
         members::Members,
         persistence::{self, Ledger, Persistence},
         publisher::{self, Keeper, Page, Publisher},
+        reconcile::{self, Reconcile, Reconciled, Reconciling},
         refresh::{self, Refresh},
         supervisor::Supervisor,
         thumbnail::{Eyes, Looker},
+        verifier::{self, Board, Examiner, Fetcher, Mender, Verifier, Verify},
         worker::{self, Work, Worker},
     },
     bucket::Bucket,
@@ -48,6 +54,7 @@ use crate::{
         coverage::Span,
         id::{MessageId, RoleId},
         selection::{MediaMode, PlaceSelection, Policy},
+        time::Timestamp,
     },
     ffmpeg::Thumbnailer,
     spool::Spool,
@@ -58,6 +65,8 @@ use crate::{
 pub struct Ports {
     /// Discord over REST.
     pub discord: Arc<dyn Discord>,
+    /// The same, for calls that can wait.
+    pub patient: Arc<dyn Discord>,
     /// Discord's gateway; none for work that ends.
     pub gateway: Option<Arc<dyn discord::gateway::Gateway>>,
     /// Where files come from.
@@ -87,12 +96,16 @@ pub struct Orders {
     pub selection: PlaceSelection,
     /// What of their history.
     pub wanted: Wanted,
+    /// What of it is read again.
+    pub reconciling: Reconciling,
     /// How long after a live message its place is read back.
     pub confirm_after: Duration,
     /// Transfers at a time.
     pub downloads: usize,
     /// Looks at a time.
     pub thumbnails: usize,
+    /// How often the archive is verified by itself.
+    pub verify_every: Option<Duration>,
     /// The page around the data.
     pub page: Page,
     /// The address under which Discord serves pictures of people.
@@ -112,6 +125,22 @@ pub fn runtime() -> tokio::runtime::Runtime {
 /// Everything to come, what was asked for before, and all of history when it is asked for now.
 pub const fn from_now_on(history_too: bool) -> Wanted {
     if history_too { Wanted::From(MessageId::FIRST) } else { Wanted::AsRemembered }
+}
+
+/// What is covered is read again within each such period, or never.
+pub const fn reconciling(period: Option<Duration>) -> Reconciling {
+    match period {
+        Some(period) => Reconciling::Every(period),
+        None => Reconciling::Never,
+    }
+}
+
+/// What is covered of a span is read again, once, when it was asked for, and unless it was since then.
+pub const fn reconciling_once(span: Span, asked_at: Option<Timestamp>) -> Reconciling {
+    match asked_at {
+        Some(asked_at) => Reconciling::Once { span, asked_at },
+        None => Reconciling::Never,
+    }
 }
 
 /// What lies in a span, and nothing to come.
@@ -136,15 +165,22 @@ pub struct Service {
     pub store: Store,
     /// How far reading has come.
     pub progress: watch::Receiver<Progress>,
+    /// How far reading again has come.
+    pub reconciled: watch::Receiver<Reconciled>,
     /// Counts commits, for those who wait for a state of the store.
     pub commits: watch::Receiver<u64>,
     /// How the gateway's shards are.
     pub health: watch::Receiver<Health>,
+    /// How far verifications are.
+    pub board: watch::Receiver<Board>,
+    verifier: Addr<Verifier>,
     policy: Arc<Policy>,
     clock: Clock,
     gateway: Option<Addr<Gateway>>,
     census: Option<Addr<Census>>,
     backfill: Addr<Backfill>,
+    reconcile: Addr<Reconcile>,
+    reconciling: Reconciling,
     refresh: Addr<Refresh>,
     download: Addr<Worker<Copier>>,
     thumbnail: Addr<Worker<Looker>>,
@@ -177,8 +213,10 @@ impl Service {
         let (thumbnail, thumbnail_seat) = supervisor.seat("thumbnail", worker::MAILBOX);
         let (download, download_seat) = supervisor.seat("download", worker::MAILBOX);
         let (refresh, refresh_seat) = supervisor.seat("refresh", refresh::MAILBOX);
+        let (reconcile, reconcile_seat) = supervisor.seat("reconcile", reconcile::MAILBOX);
         let (backfill, backfill_seat) = supervisor.seat("backfill", backfill::MAILBOX);
         let (census, census_seat) = supervisor.seat("census", census::MAILBOX);
+        let (verifier, verifier_seat) = supervisor.seat("verifier", verifier::MAILBOX);
         let (gateway, gateway_seat) = supervisor.seat("gateway", gateway::MAILBOX);
 
         let common = Common {
@@ -192,6 +230,7 @@ impl Service {
         };
         let commits = watch::Sender::new(0);
         let progress = watch::Sender::new(Progress::new());
+        let reconciled = watch::Sender::new(Reconciled::default());
         let health = watch::Sender::new(Health::default());
 
         persistence_seat.start(Persistence::new(persistence::Parts {
@@ -205,37 +244,26 @@ impl Service {
                 (Hint::Refresh, refresh.clone().recipient()),
                 (Hint::Publish, publisher.clone().recipient()),
                 (Hint::Survey, backfill.clone().recipient()),
+                (Hint::Reconcile, reconcile.clone().recipient()),
             ]),
             commits: commits.clone(),
         }));
         publisher_seat.start(Publisher::new(common.publisher(&ports, orders)));
-        thumbnail_seat.start(Worker::new(common.worker(
-            Looker {
-                thumbnailer: Arc::clone(&ports.thumbnailer),
-                bucket: Arc::clone(&ports.bucket),
-                spool: ports.spool.clone(),
-                eyes: Eyes::default(),
-                custody: common.custody.clone(),
-            },
-            orders.thumbnails,
-        )));
-        download_seat.start(Worker::new(common.worker(
-            Copier {
-                cdn: Arc::clone(&ports.cdn),
-                bucket: Arc::clone(&ports.bucket),
-                spool: ports.spool.clone(),
-                store: common.store.clone(),
-                custody: common.custody.clone(),
-            },
-            orders.downloads,
-        )));
+        let looker = common.looker(&ports);
+        thumbnail_seat.start(Worker::new(common.worker(looker, orders.thumbnails)));
+        let copier = common.copier(&ports);
+        download_seat.start(Worker::new(common.worker(copier, orders.downloads)));
         refresh_seat.start(Refresh::new(common.refresh(&ports)));
+        let reading = progress.subscribe();
+        reconcile_seat.start(common.reconcile(&ports, orders, reading, reconciled.clone()));
         backfill_seat.start(Backfill::new(common.backfill(&ports, orders, progress.clone())));
         let members = common.members(&ports, orders);
         let asks = members.is_asked();
         if asks {
             census_seat.start(Census::new(members.clone(), Arc::clone(&common.selection)));
         }
+        let board = watch::Sender::new(Board::default());
+        verifier_seat.start(Verifier::new(common.verifier(&ports, orders, board.clone())));
         let listens = ports.gateway.is_some();
         if let Some(port) = ports.gateway {
             gateway_seat.start(Gateway::new(gateway::Parts {
@@ -254,11 +282,16 @@ impl Service {
         Self {
             supervisor,
             progress: progress.subscribe(),
+            reconciled: reconciled.subscribe(),
+            reconciling: orders.reconciling,
             commits: commits.subscribe(),
             health: health.subscribe(),
+            board: board.subscribe(),
+            verifier,
             gateway: listens.then_some(gateway),
             census: asks.then_some(census),
             backfill,
+            reconcile,
             refresh,
             download,
             thumbnail,
@@ -270,6 +303,11 @@ impl Service {
             policy: common.policy,
             clock: common.clock,
         }
+    }
+
+    /// Where verifications are asked for.
+    pub fn verifier(&self) -> Recipient<Verify> {
+        self.verifier.clone().recipient()
     }
 
     /// Sources stop, what was begun ends, the archive is published and the store flushed, all within the deadline.
@@ -288,7 +326,9 @@ impl Service {
         if let Some(census) = &self.census {
             drained("census", census.send(Drain).await);
         }
+        drained("verifier", self.verifier.send(Drain).await);
         drained("backfill", self.backfill.send(Drain).await);
+        drained("reconcile", self.reconcile.send(Drain).await);
         drained("refresh", self.refresh.send(Drain).await);
         drained("download", self.download.send(Drain).await);
         drained("thumbnail", self.thumbnail.send(Drain).await);
@@ -296,9 +336,15 @@ impl Service {
         drained("persistence", self.persistence.send(Drain).await);
     }
 
+    /// Whether everything that was asked for was read, and read again.
+    pub fn has_read(&self) -> bool {
+        let again = matches!(self.reconciling, Reconciling::Once { .. });
+        self.progress.borrow().idle && (!again || self.reconciled.borrow().done)
+    }
+
     /// Whether everything that was asked for is done: read, copied, looked at and published.
     pub fn is_done(&self) -> Result<bool, crate::store::StoreError> {
-        if !self.progress.borrow().idle {
+        if !self.has_read() {
             return Ok(false);
         }
         let tallies = self.store.tallies()?;
@@ -312,7 +358,7 @@ impl Service {
     /// nothing has moved for so long that waiting on makes no sense.
     pub async fn done(&self) -> Result<(), Fatal> {
         let mut commits = self.commits.clone();
-        let mut progress = self.progress.clone();
+        let (mut progress, mut reconciled) = (self.progress.clone(), self.reconciled.clone());
         let mut moved = (Tallies::default(), Instant::now());
         loop {
             if self.is_done().unwrap_or(false) {
@@ -328,6 +374,7 @@ impl Service {
                 fatal = self.alarm.rung() => return Err(fatal),
                 _ = commits.changed() => {}
                 _ = progress.changed() => {}
+                _ = reconciled.changed() => {}
                 // Time alone makes links due.
                 () = tokio::time::sleep(Duration::from_secs(1)) => {}
             }
@@ -365,6 +412,27 @@ impl Common {
         }
     }
 
+    fn looker(&self, ports: &Ports) -> Looker {
+        Looker {
+            thumbnailer: Arc::clone(&ports.thumbnailer),
+            bucket: Arc::clone(&ports.bucket),
+            cdn: Arc::clone(&ports.cdn),
+            spool: ports.spool.clone(),
+            eyes: Eyes::default(),
+            custody: self.custody.clone(),
+        }
+    }
+
+    fn copier(&self, ports: &Ports) -> Copier {
+        Copier {
+            cdn: Arc::clone(&ports.cdn),
+            bucket: Arc::clone(&ports.bucket),
+            spool: ports.spool.clone(),
+            store: self.store.clone(),
+            custody: self.custody.clone(),
+        }
+    }
+
     fn worker<W: Work>(&self, work: W, limit: usize) -> worker::Parts<W> {
         let (ledger, store, clock) = (self.ledger.clone(), self.store.clone(), self.clock);
         worker::Parts { work: Arc::new(work), limit, ledger, store, clock }
@@ -378,6 +446,29 @@ impl Common {
             clock: self.clock,
             alarm: self.alarm.clone(),
         }
+    }
+
+    fn verifier(
+        &self,
+        ports: &Ports,
+        orders: &Orders,
+        board: watch::Sender<Board>,
+    ) -> verifier::Parts {
+        let examiner = Examiner {
+            bucket: Arc::clone(&ports.bucket),
+            store: self.store.clone(),
+            ledger: self.ledger.clone(),
+            policy: Arc::clone(&self.policy),
+            selection: Arc::clone(&self.selection),
+            clock: self.clock,
+        };
+        let fetcher = Fetcher {
+            discord: Arc::clone(&ports.discord),
+            cdn: Arc::clone(&ports.cdn),
+            spool: ports.spool.clone(),
+        };
+        let mender = Mender { examiner, fetcher: Arc::new(fetcher), lease: ports.lease.clone() };
+        verifier::Parts { mender, width: orders.downloads, every: orders.verify_every, board }
     }
 
     fn backfill(
@@ -407,6 +498,26 @@ impl Common {
             clock: self.clock,
             roles: Arc::new(orders.opt_out_roles.clone()),
         }
+    }
+
+    fn reconcile(
+        &self,
+        ports: &Ports,
+        orders: &Orders,
+        reading: watch::Receiver<Progress>,
+        progress: watch::Sender<Reconciled>,
+    ) -> Reconcile {
+        Reconcile::new(reconcile::Parts {
+            discord: Arc::clone(&ports.patient),
+            ledger: self.ledger.clone(),
+            store: self.store.clone(),
+            selection: Arc::clone(&self.selection),
+            reconciling: orders.reconciling,
+            clock: self.clock,
+            alarm: self.alarm.clone(),
+            reading,
+            progress,
+        })
     }
 }
 

@@ -17,6 +17,9 @@ pub use self::http::{Host, HttpCdn};
 /// Serves files by link.
 #[async_trait]
 pub trait Cdn: Send + Sync + Debug {
+    /// Whether files may come from where this link leads, asked by those who read it by themselves.
+    fn allows(&self, link: &Link) -> Result<(), CdnError>;
+
     /// Begins to read a file.
     async fn open(&self, link: &Link) -> Result<Download, CdnError>;
 }

@@ -27,6 +27,8 @@ mod wire;
 mod convert;
 mod withheld;
 pub mod gateway;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 
 /// The most messages that one answer holds. Source: Discord's documentation, resources/message.
 pub const PAGE: u16 = 100;

@@ -5,6 +5,7 @@
 pub mod id;
 pub mod time;
 pub mod text;
+pub mod printable;
 pub mod link;
 pub mod message;
 pub mod place;
@@ -13,6 +14,7 @@ pub mod removal;
 pub mod forget;
 pub mod coverage;
 pub mod crawl;
+pub mod reconcile;
 pub mod entry;
 pub mod job;
 pub mod retry;

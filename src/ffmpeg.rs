@@ -5,9 +5,10 @@
 //! some CPU time.
 //!
 //! The bytes come from strangers, so the children are kept on a short lead: they see one open file
-//! or one loopback address, never a name, a link or our environment, and have a deadline.
+//! or one loopback address, never a name, a link or our environment, and have a deadline and limits.
 
 mod child;
+mod limits;
 mod feed;
 mod probe;
 mod still;

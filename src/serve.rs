@@ -14,9 +14,11 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{
     ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE,
-    CONTENT_SECURITY_POLICY, CONTENT_TYPE, RANGE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, RANGE, REFERRER_POLICY, RETRY_AFTER,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use headers::{HeaderMapExt, IfNoneMatch, IfRange};
@@ -35,12 +37,33 @@ const STRANGER: &str = "sandbox";
 /// The page brings its own policy but for this rule, which browsers only take from a header.
 const OWN: &str = "frame-ancestors 'none'";
 
+/// What is sent with every answer, refusals included. No other site may show what lies here or reach the window that
+/// does, no link tells where it was followed, and the page needs none of the machine's senses.
+const ALWAYS: [(HeaderName, &str); 6] = [
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (REFERRER_POLICY, "no-referrer"),
+    (X_FRAME_OPTIONS, "DENY"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (
+        HeaderName::from_static("permissions-policy"),
+        "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    ),
+];
+
 /// What a browser is asked to wait, in seconds, when the bucket is away.
 const AWAY: &str = "5";
 
 /// Serves every object of the bucket at its key, and `index.html` at the root.
 pub fn router(bucket: Arc<dyn Bucket>) -> Router {
-    Router::new().fallback(answer).with_state(bucket)
+    Router::new().fallback(answer).layer(map_response(guarded)).with_state(bucket)
+}
+
+async fn guarded(mut response: Response) -> Response {
+    for (name, value) in ALWAYS {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
 }
 
 /// Answers on `listener` until `shutdown`, then ends as soon as open answers are done, or a few seconds later.
@@ -173,7 +196,6 @@ fn described(info: &ObjectInfo) -> HeaderMap {
         CONTENT_SECURITY_POLICY,
         HeaderValue::from_static(if ours { OWN } else { STRANGER }),
     );
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.typed_insert(tag(info));
     headers

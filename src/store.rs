@@ -19,9 +19,13 @@ mod forget;
 mod member;
 mod cleanse;
 mod crawl;
+mod reread;
 mod work;
 mod links;
 mod publication;
+mod verify;
+mod mend;
+mod vitals;
 mod change;
 #[cfg(test)]
 mod sample;
@@ -29,6 +33,8 @@ mod sample;
 mod golden;
 #[cfg(test)]
 mod invariants;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 
 use std::sync::Arc;
 
@@ -44,16 +50,20 @@ pub use self::{
     links::{LinkDue, LinksRefreshed},
     member::MemberSeen,
     memory::MemoryKv,
+    mend::Mended,
     people::{AvatarCopied, ChangedPerson},
     publication::{Announced, Month, MonthEntry, Published, PublishedMonth},
     record::{Deleted, Observed},
+    reread::{FoundDeleted, ParkedReread, Reread, RereadPlanned, RereadState, UnheardReread},
     sled::SledKv,
     table::Txn,
     tables::{
-        Dirty, ForgottenRow, GuildRow, IndexRow, MemberRow, ParkedMessage, PlaceRow,
-        PublicationRow, SessionRow, ShardRef, ShardsRow, StartsRow, Word,
+        Dirty, ForgottenRow, GuildRow, IndexRow, MemberRow, ParkedMessage, PlaceReread, PlaceRow,
+        PublicationRow, Reading, RereadWhole, SessionRow, ShardRef, ShardsRow, StartsRow, Word,
     },
     tally::{Tallies, Tally},
+    verify::{Contradiction, Examined, Seal, Sealed, VerificationRow, Verified},
+    vitals::Backlog,
     work::{Claim, Claimed, Failed, Looked, ParkedJob, Stored, SweepDone, Task},
 };
 
@@ -70,6 +80,8 @@ pub enum Hint {
     Publish,
     /// Places of which nothing is known yet.
     Survey,
+    /// Something to be read again.
+    Reconcile,
 }
 
 /// Reads the catalogue. Calls block for as long as a disk does, so they belong on a blocking thread.

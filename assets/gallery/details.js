@@ -5,7 +5,7 @@ import { element, fill } from "./elements.js";
 import { icon } from "./icons.js";
 import { person, portrait } from "./people.js";
 import { fileAddress } from "./stage.js";
-import { clock, fileName, linked, moment, say, size } from "./text.js";
+import { clock, fileName, linked, moment, savedName, say, size } from "./text.js";
 
 /** @typedef {import("./shards.js").Entry} Entry */
 
@@ -79,7 +79,7 @@ function links(entry, archive) {
       say("copyLink"),
     ),
     // A browser obeys `download` only within one origin: another's file is opened in a new tab instead.
-    source && element("a", { class: "button", attributes: { href: source, download: copied && fileName(entry), target: copied ? null : "_blank", rel: "noopener noreferrer", "data-link": "file" } }, icon("download"), say(copied ? "download" : "openFile")),
+    source && element("a", { class: "button", attributes: { href: source, download: copied && savedName(entry), target: copied ? null : "_blank", rel: "noopener noreferrer", "data-link": "file" } }, icon("download"), say(copied ? "download" : "openFile")),
   );
 }
 

@@ -97,6 +97,44 @@ export function linked(text) {
   return parts;
 }
 
+/** What no system takes in a name, what means a path on one, and marks that would show a name as another. */
+const UNSAVABLE = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\\/:*?"<>|]/gu;
+
+/** Windows opens these as devices, whatever follows the dot. */
+const DEVICES = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
+
+/** Bytes; file systems end at 255, and browsers add a number to a name that is taken. */
+const LONGEST_NAME = 200;
+
+/**
+ * The name under which a file is saved: the one it was posted under as far as every system takes it.
+ *
+ * @param {{ Filename: string, Extension: string }} entry
+ */
+export function savedName(entry) {
+  const clean = (/** @type {string} */ part) => part.replace(UNSAVABLE, "_");
+  const extension = entry.Extension && `.${shortened(clean(entry.Extension), 20)}`;
+  const stem = shortened(clean(entry.Filename), LONGEST_NAME - new TextEncoder().encode(extension).length);
+  const name = (stem + extension).replace(/^[.\s]+|[.\s]+$/g, "") || "file";
+  return DEVICES.test(name) ? `_${name}` : name;
+}
+
+/**
+ * As many whole letters of a text as fit so many bytes.
+ *
+ * @param {string} text
+ * @param {number} bytes
+ */
+function shortened(text, bytes) {
+  let [taken, size] = ["", 0];
+  for (const letter of text) {
+    size += new TextEncoder().encode(letter).length;
+    if (size > bytes) break;
+    taken += letter;
+  }
+  return taken;
+}
+
 /**
  * The name a file was posted under.
  *

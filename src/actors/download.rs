@@ -7,7 +7,7 @@ use std::{io::ErrorKind, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use tokio::time::sleep;
-use tracing::error;
+use tracing::{debug, error};
 
 use super::{
     custody::{Custody, Holds},
@@ -59,7 +59,10 @@ impl Work for Copier {
         let spooled = self.fetch(link, *size).await?;
         let sha256 = spooled.sha256;
         match self.keep(&spooled, holds).await {
-            Ok(content) => Ok(Stored { key: *key, sha256, content }.into()),
+            Ok((content, stamp)) => {
+                debug!(object = content.object, size = content.size, "stored");
+                Ok(Stored { key: *key, sha256, content, stamp }.into())
+            }
             Err(failure) => {
                 self.make_room(sha256).await;
                 Err(failure)
@@ -97,10 +100,14 @@ impl Copier {
     }
 
     /// The bytes in the bucket, put there unless they are.
-    async fn keep(&self, spooled: &Spooled, holds: &Holds) -> Result<Content, Failure> {
+    async fn keep(
+        &self,
+        spooled: &Spooled,
+        holds: &Holds,
+    ) -> Result<(Content, Option<i64>), Failure> {
         holds.keep(self.custody.hold(&object_of(spooled)).await);
         if let Some(known) = self.known(spooled.sha256).await? {
-            return Ok(known);
+            return Ok((known, None));
         }
         let mut offers = 1;
         loop {
@@ -114,22 +121,23 @@ impl Copier {
         }
     }
 
-    async fn put(&self, spooled: &Spooled) -> Result<Content, Failure> {
+    async fn put(&self, spooled: &Spooled) -> Result<(Content, Option<i64>), Failure> {
         let Spooled { path, crc32c, size, head, .. } = spooled;
         let (size, crc32c) = (*size, *crc32c);
         let object = object_of(spooled);
         let key = ObjectKey::new(object.clone()).expect("made of a hash and a known extension");
         let body = Body::File { path: path.clone(), len: size, crc32c: Crc32c(crc32c) };
-        match self.bucket.put(&key, body, Precondition::Absent).await {
-            Ok(_) => {}
+        let stamp = match self.bucket.put(&key, body, Precondition::Absent).await {
+            Ok(put) => Some(put.generation.0),
             // A crash between the object and the row left it there, or somebody posted the same file twice at once.
             Err(BucketError::PreconditionFailed { .. }) => {
                 self.check_there(&key, size, crc32c).await?;
+                None
             }
             Err(error) => return Err(bucket_failure(&error)),
-        }
+        };
         let content_type = content_type_of(head);
-        Ok(Content { object, size, crc32c, content_type, look: None })
+        Ok((Content { object, size, crc32c, content_type, look: None }, stamp))
     }
 
     async fn check_there(&self, key: &ObjectKey, size: u64, crc32c: u32) -> Result<(), Failure> {

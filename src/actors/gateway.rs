@@ -28,7 +28,7 @@ use crate::{
         DiscordError,
         gateway::{self, Plan, Session, ShardNumber, spacing, startup_delay},
     },
-    domain::selection::PlaceSelection,
+    domain::{selection::PlaceSelection, time::Timestamp},
     store::Store,
 };
 
@@ -77,6 +77,8 @@ pub struct Health {
     pub shards: Option<u32>,
     /// Which are connected.
     pub connected: std::collections::BTreeSet<u32>,
+    /// When the gateway last said anything about a server.
+    pub heard_at: Option<Timestamp>,
 }
 
 impl Health {

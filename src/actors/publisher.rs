@@ -21,7 +21,7 @@ use tracing::warn;
 use self::{avatars::Avatars, publication::Editor, sweep::Swept};
 pub use self::{
     lease::{Keeper, LEASE_LASTS},
-    publication::{Page, PublishError},
+    publication::{Page, PublishError, shown_places},
 };
 use super::{Drain, Wake, alarm::Alarm, custody::Custody, persistence::Ledger};
 use crate::{

@@ -53,6 +53,8 @@ impl Supervisor {
     where
         A: Actor<Context = Context<A>>,
     {
+        // Shown from the start, so that the first restart is seen as one.
+        metrics::counter!("bowerbird_actor_restarts_total", "actor" => name).increment(0);
         let (sender, receiver) = channel::channel(mailbox);
         (Addr::new(sender), Seat { supervisor: self.clone(), name, mailbox: receiver })
     }

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use futures_util::StreamExt;
 use sha2::Digest;
 use tokio::{fs::File, io::AsyncWriteExt, time::Instant};
-use tracing::{error, info};
+use tracing::{debug, error, info};
 
 use super::{
     custody::{Custody, Holds},
@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     bucket::{Bucket, BucketError, ObjectKey, Precondition},
+    cdn::Cdn,
     domain::{
         entry::{self, Content, Sha256},
         job::{Failure, Queue},
@@ -39,6 +40,8 @@ const AWAY: Duration = Duration::from_mins(1);
 pub struct Looker {
     /// Looks.
     pub thumbnailer: Arc<dyn Thumbnailer>,
+    /// Knows where links may lead, which whoever posts a message writes.
+    pub cdn: Arc<dyn Cdn>,
     /// Where stills go, and where files come from that are no longer in the spool.
     pub bucket: Arc<dyn Bucket>,
     /// Where files are that just arrived.
@@ -85,6 +88,8 @@ impl Work for Looker {
                 self.look_at_content(*sha256, content, *kind, holds).await?
             }
             Task::LookAtLink { link, kind, .. } => {
+                let allowed = self.cdn.allows(link);
+                allowed.map_err(|error| Failure::Permanent { why: error.to_string() })?;
                 self.look(&Source::Link(link.reveal().to_owned()), *kind, holds).await?
             }
             Task::Copy { .. } => {
@@ -92,7 +97,9 @@ impl Work for Looker {
             }
         };
         if let Some(why) = &look.failure {
-            info!(file = %job.subject, why, "kept without a still");
+            info!(why, "kept without a still");
+        } else {
+            debug!(still = look.still, "looked at");
         }
         Ok(Looked { subject: job.subject, look }.into())
     }

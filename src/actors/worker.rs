@@ -20,7 +20,7 @@ use tokio::{
     task::JoinSet,
     time::sleep,
 };
-use tracing::{info, warn};
+use tracing::{Instrument, info, info_span, warn};
 
 use super::{Drain, Wake, custody::Holds, persistence::Ledger};
 use crate::{
@@ -165,7 +165,10 @@ async fn run<W: Work>(shop: Shop<W>) {
         if open && free > 0 {
             for claimed in shop.ledger.claim(W::QUEUE, free, shop.busy.subjects()).await {
                 let guard = shop.busy.take(claimed.subject);
-                jobs.spawn(do_job(shop.clone(), claimed, guard));
+                // Whatever is said on the way, by whomever, says for which message.
+                let Claimed { subject, message, .. } = &claimed;
+                let span = info_span!("job", queue = %W::QUEUE, message_id = %message, %subject);
+                jobs.spawn(do_job(shop.clone(), claimed, guard).instrument(span));
             }
         } else if !open && jobs.is_empty() {
             shop.closing.send_replace(Closing::Closed);
@@ -189,7 +192,7 @@ async fn do_job<W: Work>(shop: Shop<W>, job: Claimed, guard: Guard) {
     let change = match shop.work.perform(&job, &holds).await {
         Ok(change) => change,
         Err(failure) => {
-            log_failure(W::QUEUE, &job, &failure);
+            log_failure(job.attempts, &failure);
             Failed { queue: W::QUEUE, subject: job.subject, failure }.into()
         }
     };
@@ -199,13 +202,12 @@ async fn do_job<W: Work>(shop: Shop<W>, job: Claimed, guard: Guard) {
     drop(guard);
 }
 
-fn log_failure(queue: Queue, job: &Claimed, failure: &Failure) {
-    let Claimed { subject, attempts, .. } = job;
+fn log_failure(attempts: u16, failure: &Failure) {
     match failure {
-        Failure::Postponed { why, .. } => info!(%queue, %subject, why, "postponed"),
-        Failure::DeadLink { why } => info!(%queue, %subject, why, "the link is dead"),
-        Failure::Retryable { why } => warn!(%queue, %subject, attempts, why, "to be tried again"),
-        Failure::Permanent { why } => warn!(%queue, %subject, why, "put aside"),
+        Failure::Postponed { why, .. } => info!(why, "postponed"),
+        Failure::DeadLink { why } => info!(why, "the link is dead"),
+        Failure::Retryable { why } => warn!(attempts, why, "to be tried again"),
+        Failure::Permanent { why } => warn!(why, "put aside"),
     }
 }
 

@@ -3,32 +3,43 @@
 //! The socket lies in the state folder, so whoever may write there may ask, and have tried again what was put aside.
 //! Over TCP nothing can be changed.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    fs::Permissions,
+    net::SocketAddr,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use axum::{
     Json, Router,
-    extract::State,
+    extract::{Query, State},
     http::StatusCode,
     routing::{get, post},
 };
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::{
     net::{TcpListener, UnixListener},
     sync::watch,
+    time::timeout,
 };
-use tracing::{info, warn};
+use tracing::info;
 
 use super::{
     forget::Listing,
     overview::{Overview, Running},
+    vitals::Body,
 };
 use crate::{
-    actors::{backfill::Progress, gateway::Health, persistence::Ledger, supervisor::Supervisor},
-    domain::{
-        forget::{Erased, Forgotten},
-        selection::PlaceSelection,
+    actors::{
+        backfill::Progress,
+        persistence::Ledger,
+        verifier::{Board, Verify},
     },
-    store::{Change, Store, StoreError, Tally},
+    domain::forget::{Erased, Forgotten},
+    store::{Change, Store, StoreError},
 };
 
 /// An answer that is none.
@@ -37,30 +48,39 @@ type Refusal = (StatusCode, String);
 /// The name of the socket in the state folder.
 pub const SOCKET: &str = "control.sock";
 
+/// How long the writer may take to answer those who ask how it is.
+const PROBE: Duration = Duration::from_secs(5);
+
 /// What is told.
 #[derive(Clone)]
 pub struct Attendant {
-    store: Store,
+    body: Body,
     ledger: Ledger,
-    selection: Arc<PlaceSelection>,
-    supervisor: Supervisor,
-    health: watch::Receiver<Health>,
     progress: watch::Receiver<Progress>,
-    metrics: PrometheusHandle,
+    verifications: Verifications,
+    recorder: PrometheusHandle,
+    parked_shown: Arc<Mutex<BTreeSet<(&'static str, String)>>>,
+}
+
+/// Where verifications are asked for and told.
+#[derive(Clone)]
+pub struct Verifications {
+    /// Who verifies.
+    pub verifier: actix::Recipient<Verify>,
+    /// How far it is.
+    pub board: watch::Receiver<Board>,
 }
 
 impl Attendant {
     /// Tells of these parts.
     pub fn new(
-        store: Store,
+        body: Body,
         ledger: Ledger,
-        selection: Arc<PlaceSelection>,
-        supervisor: Supervisor,
-        health: watch::Receiver<Health>,
         progress: watch::Receiver<Progress>,
-    ) -> anyhow::Result<Self> {
-        let metrics = PrometheusBuilder::new().install_recorder()?;
-        Ok(Self { store, ledger, selection, supervisor, health, progress, metrics })
+        verifications: Verifications,
+        recorder: PrometheusHandle,
+    ) -> Self {
+        Self { body, ledger, progress, verifications, recorder, parked_shown: Arc::default() }
     }
 
     /// Answers on a TCP address for as long as it is polled.
@@ -72,89 +92,87 @@ impl Attendant {
 
     /// Answers on the control socket for as long as it is polled.
     pub async fn answer_on_socket(self, path: PathBuf) -> std::io::Result<()> {
-        // The store's lock is ours, so a socket that is there is left from a process that died.
-        if let Err(error) = std::fs::remove_file(&path)
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
-            warn!(%error, "the old control socket can't be removed");
-        }
-        let listener = UnixListener::bind(&path)?;
+        let listener = bind_private(&path)?;
         let private = Router::new()
             .route("/status", get(status))
             .route("/retry-parked", post(retry_parked))
             .route("/forgotten", get(forgotten))
             .route("/forget", post(forget))
             .route("/foretell", post(foretell))
+            .route("/verify", post(verify).get(verified))
             .with_state(self.clone());
         axum::serve(listener, self.routes().merge(private)).await
     }
 
     fn routes(&self) -> Router {
         Router::new()
-            .route("/healthz", get(|| async { "ok\n" }))
+            .route("/healthz", get(alive))
             .route("/readyz", get(ready))
             .route("/metrics", get(measured))
             .with_state(self.clone())
     }
 }
 
-async fn ready(State(attendant): State<Attendant>) -> (StatusCode, &'static str) {
-    if attendant.health.borrow().is_whole() {
-        (StatusCode::OK, "listening\n")
+/// Whether the process and its actors live. What keeps them from their work is for `/readyz`: to start the process anew
+/// would not mend it.
+async fn alive(State(attendant): State<Attendant>) -> (StatusCode, &'static str) {
+    // Nothing is written, but the writer has to take its turn for it.
+    match timeout(PROBE, attendant.ledger.record([])).await {
+        Ok(()) => (StatusCode::OK, "ok\n"),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the actors do not answer\n"),
+    }
+}
+
+/// Binds a socket that nobody but its owner may ever speak to: it is made in a folder that others can't enter, and
+/// moved to its place when its permissions are set.
+fn bind_private(path: &Path) -> std::io::Result<UnixListener> {
+    let folder = tempfile::Builder::new()
+        .prefix(".control-")
+        .permissions(Permissions::from_mode(0o700))
+        .tempdir_in(path.parent().unwrap_or(Path::new(".")))?;
+    let hidden = folder.path().join("socket");
+    let listener = UnixListener::bind(&hidden)?;
+    std::fs::set_permissions(&hidden, Permissions::from_mode(0o600))?;
+    // The store's lock is ours, so a socket that is there is left from a process that died.
+    std::fs::rename(&hidden, path)?;
+    Ok(listener)
+}
+
+/// Whether it does its work: it listens, the store takes what happens, and so does the bucket.
+async fn ready(State(attendant): State<Attendant>) -> (StatusCode, String) {
+    let body = &attendant.body;
+    let written = timeout(PROBE, attendant.ledger.record([Change::Probe])).await;
+    let held = body.lease.is_held().await;
+    let listening = body.health.borrow().is_whole();
+    let judged = [
+        (listening, "not listening to Discord"),
+        (written.is_ok(), "the store takes nothing"),
+        (held, "the bucket takes nothing"),
+    ];
+    let wrong: Vec<&str> =
+        judged.iter().filter(|(well, _)| !well).map(|(_, words)| *words).collect();
+    if wrong.is_empty() {
+        (StatusCode::OK, "ready\n".to_owned())
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "not listening to Discord yet\n")
+        (StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", wrong.join("\n")))
     }
 }
 
-async fn measured(State(attendant): State<Attendant>) -> String {
-    let store = attendant.store.clone();
-    let read = tokio::task::spawn_blocking(move || {
-        Ok::<_, crate::store::StoreError>((store.tallies()?, store.size_on_disk()?))
-    });
-    if let Ok(Ok((tallies, disk))) = read.await {
-        let gauges = [
-            ("bowerbird_messages_read", Tally::MessagesRead),
-            ("bowerbird_messages_live", Tally::MessagesLive),
-            ("bowerbird_files_seen", Tally::Entries),
-            ("bowerbird_files_stored", Tally::Stored),
-            ("bowerbird_files_stored_bytes", Tally::StoredBytes),
-            ("bowerbird_files_gone", Tally::Gone),
-            ("bowerbird_messages_deleted", Tally::Deleted),
-            ("bowerbird_downloads_waiting", Tally::DownloadsWaiting),
-            ("bowerbird_downloads_waiting_bytes", Tally::BytesWaiting),
-            ("bowerbird_downloads_parked", Tally::DownloadsParked),
-            ("bowerbird_thumbnails_waiting", Tally::ThumbnailsWaiting),
-            ("bowerbird_thumbnails_parked", Tally::ThumbnailsParked),
-            ("bowerbird_stills", Tally::Stills),
-            ("bowerbird_links", Tally::Links),
-        ];
-        for (name, tally) in gauges {
-            set(name, tallies.get(tally));
-        }
-        set("bowerbird_store_bytes", disk);
-    }
-    set(
-        "bowerbird_shards_connected",
-        u64::try_from(attendant.health.borrow().connected.len()).unwrap_or(0),
-    );
-    attendant.metrics.render()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "Prometheus knows no integers")]
-fn set(name: &'static str, value: u64) {
-    metrics::gauge!(name).set(value as f64);
+async fn measured(State(attendant): State<Attendant>) -> Result<String, (StatusCode, String)> {
+    let vitals = attendant.body.look().await.map_err(|error| internal(&error))?;
+    vitals.measure(&mut attendant.parked_shown.lock().expect("no holder of this lock panics"));
+    Ok(attendant.recorder.render())
 }
 
 async fn status(
     State(attendant): State<Attendant>,
 ) -> Result<Json<Overview>, (StatusCode, String)> {
-    let (store, selection) = (attendant.store.clone(), Arc::clone(&attendant.selection));
+    let Body { store, selection, health, supervisor, .. } = attendant.body.clone();
     let read = tokio::task::spawn_blocking(move || Overview::read(&store, Some(&selection))).await;
-    let mut overview = read
-        .expect("reading the store does not panic")
-        .map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
-    let health = attendant.health.borrow().clone();
-    let restarts = attendant.supervisor.restarts();
+    let mut overview =
+        read.expect("reading the store does not panic").map_err(|error| internal(&error))?;
+    let health = health.borrow().clone();
+    let restarts = supervisor.restarts();
     overview.service = Some(Running {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         shards_listening: health.connected.len(),
@@ -189,7 +207,7 @@ async fn read<T: Send + 'static>(
     attendant: Attendant,
     look: impl FnOnce(Store) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<Json<T>, Refusal> {
-    let read = tokio::task::spawn_blocking(move || look(attendant.store)).await;
+    let read = tokio::task::spawn_blocking(move || look(attendant.body.store)).await;
     let read = read.expect("reading the store does not panic");
     read.map(Json).map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
 }
@@ -198,4 +216,34 @@ async fn read<T: Send + 'static>(
 async fn retry_parked(State(attendant): State<Attendant>) -> &'static str {
     attendant.ledger.record([Change::RetryParked]).await;
     "ok\n"
+}
+
+/// Answers with the number under which the outcome will be told.
+async fn verify(
+    State(attendant): State<Attendant>,
+    Query(verify): Query<Verify>,
+) -> Result<String, (StatusCode, &'static str)> {
+    let asked = attendant.verifications.verifier.send(verify).await;
+    asked
+        .map(|number| number.to_string())
+        .map_err(|_| (StatusCode::SERVICE_UNAVAILABLE, "the service is ending\n"))
+}
+
+/// Which verification is asked about.
+#[derive(serde::Deserialize)]
+struct Asked {
+    number: u64,
+}
+
+/// Answers how far it is, and with its outcome, once there is one; those of others would only be long.
+async fn verified(
+    State(attendant): State<Attendant>,
+    Query(Asked { number }): Query<Asked>,
+) -> Json<Board> {
+    let board = attendant.verifications.board.borrow();
+    Json(board.only(number))
+}
+
+fn internal(error: &StoreError) -> (StatusCode, String) {
+    (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n"))
 }

@@ -15,14 +15,17 @@ use super::{
     forget::{Listing, Request},
     overview::Overview,
 };
-use crate::domain::forget::{Erased, Forgotten};
+use crate::{
+    actors::verifier::{Board, Verify},
+    domain::forget::{Erased, Forgotten},
+};
 
-const OTHER_VERSION: &str = "the running service answers in words that this version does not know: use the same version for both";
+const UNKNOWN_WORDS: &str = "the running service answers in words that this version does not know: use the same version for both";
 
 /// How things stand, by the word of the running service; none when none runs.
 pub async fn overview(state: &Path) -> anyhow::Result<Option<Overview>> {
     let Some(answer) = ask(state, "GET /status", "").await? else { return Ok(None) };
-    serde_json::from_str(&answer).map(Some).context(OTHER_VERSION)
+    serde_json::from_str(&answer).map(Some).context(UNKNOWN_WORDS)
 }
 
 /// Has the running service try again what was put aside; false when none runs.
@@ -33,7 +36,7 @@ pub async fn retry_parked(state: &Path) -> anyhow::Result<bool> {
 /// The do-not-archive list, by the word of the running service; none when none runs.
 pub async fn forgotten(state: &Path) -> anyhow::Result<Option<Listing>> {
     let Some(answer) = ask(state, "GET /forgotten", "").await? else { return Ok(None) };
-    serde_json::from_str(&answer).map(Some).context(OTHER_VERSION)
+    serde_json::from_str(&answer).map(Some).context(UNKNOWN_WORDS)
 }
 
 /// Has the running service forget, or archive again; false when none runs.
@@ -46,7 +49,33 @@ pub async fn forget(state: &Path, request: &Request) -> anyhow::Result<bool> {
 pub async fn foretell(state: &Path, what: &[Forgotten]) -> anyhow::Result<Option<Vec<Erased>>> {
     let body = serde_json::to_string(what)?;
     let Some(answer) = ask(state, "POST /foretell", &body).await? else { return Ok(None) };
-    serde_json::from_str(&answer).map(Some).context(OTHER_VERSION)
+    serde_json::from_str(&answer).map(Some).context(UNKNOWN_WORDS)
+}
+
+/// Has the running service verify the archive; tells the number of the verification, none when no service runs.
+pub async fn verify(state: &Path, verify: Verify) -> anyhow::Result<Option<u64>> {
+    let query = in_query(verify)?;
+    let Some(answer) = ask(state, &format!("POST /verify?{query}"), "").await? else {
+        return Ok(None);
+    };
+    answer.trim().parse().map(Some).context(UNKNOWN_WORDS)
+}
+
+/// How far a verification of the running service is; none when none runs.
+pub async fn board(state: &Path, number: u64) -> anyhow::Result<Option<Board>> {
+    let request = format!("GET /verify?number={number}");
+    let Some(answer) = ask(state, &request, "").await? else { return Ok(None) };
+    serde_json::from_str(&answer).map(Some).context(UNKNOWN_WORDS)
+}
+
+/// Each field is a plain word.
+fn in_query(verify: Verify) -> anyhow::Result<String> {
+    let serde_json::Value::Object(fields) = serde_json::to_value(verify)? else {
+        bail!("a request has fields");
+    };
+    let pairs =
+        fields.iter().map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default()));
+    Ok(pairs.collect::<Vec<_>>().join("&"))
 }
 
 async fn ask(state: &Path, request: &str, body: &str) -> anyhow::Result<Option<String>> {

@@ -1,6 +1,10 @@
 //! Where settings come from: flags, then the environment, then a file named `.env`.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, bail};
 
@@ -8,6 +12,8 @@ use anyhow::{Context as _, bail};
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     file: HashMap<String, String>,
+    /// The file, when others on this machine may read it.
+    exposed: Option<PathBuf>,
     flags: HashMap<String, String>,
 }
 
@@ -19,6 +25,7 @@ impl Settings {
             Err(error) if error.not_found() => return Ok(Self::default()),
             Err(error) => return Err(error).context("the file .env can't be read"),
         };
+        let exposed = find().filter(|path| is_exposed(path));
         let mut file = HashMap::new();
         let mut before = None;
         for line in lines {
@@ -35,7 +42,7 @@ impl Settings {
                 Err(error) => return Err(error).context("the file .env can't be read"),
             }
         }
-        Ok(Self { file, flags: HashMap::new() })
+        Ok(Self { file, exposed, flags: HashMap::new() })
     }
 
     /// The same, with flags that win over all else. An empty flag stands for "not set".
@@ -54,6 +61,14 @@ impl Settings {
         flag.or_else(|| std::env::var(name).ok()).or_else(|| self.file.get(name).cloned())
     }
 
+    /// What is wrong with who may read the token.
+    pub fn exposure(&self) -> Option<String> {
+        let path = self.exposed.as_ref()?.display();
+        let holds = |name: &&str| self.file.get(*name).is_some_and(|value| !value.is_empty());
+        let secret = ["TOKEN", "ALERT_WEBHOOK_URL"].iter().find(|name| holds(name))?;
+        Some(format!("others on this machine may read {secret} in {path}: chmod 600 {path}"))
+    }
+
     /// The names of everything that is set.
     pub fn names(&self) -> Vec<String> {
         let environment = std::env::vars_os()
@@ -62,6 +77,17 @@ impl Settings {
         let file = self.file.iter().filter(|(_, value)| !value.is_empty());
         environment.chain(file.map(|(name, _)| name.clone())).collect()
     }
+}
+
+/// The file that settings are read from: here or in a folder above, as dotenvy looks for it.
+fn find() -> Option<PathBuf> {
+    let here = std::env::current_dir().ok()?;
+    here.ancestors().map(|folder| folder.join(".env")).find(|path| path.is_file())
+}
+
+/// Whether others than its owner may read a file.
+fn is_exposed(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
 }
 
 /// Where a line is, without a word of its value: it may be the token.

@@ -118,9 +118,12 @@ impl HttpCdn {
 
 #[async_trait]
 impl Cdn for HttpCdn {
+    fn allows(&self, link: &Link) -> Result<(), CdnError> {
+        self.allow(&address(link)?)
+    }
+
     async fn open(&self, link: &Link) -> Result<Download, CdnError> {
-        let mut url = Url::parse(link.reveal())
-            .map_err(|_| CdnError::ForbiddenHost { host: "no address at all".to_owned() })?;
+        let mut url = address(link)?;
         for _ in 0..=REDIRECTS {
             self.allow(&url)?;
             let response = self.get(&url).await?;
@@ -140,6 +143,11 @@ impl fmt::Debug for HttpCdn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpCdn").field("hosts", &self.hosts).finish_non_exhaustive()
     }
+}
+
+fn address(link: &Link) -> Result<Url, CdnError> {
+    Url::parse(link.reveal())
+        .map_err(|_| CdnError::ForbiddenHost { host: "no address at all".to_owned() })
 }
 
 /// The host, with its port where that is not the scheme's own.

@@ -1,11 +1,13 @@
 //! From a command and its settings to the one function that carries it out.
 
-use std::{num::NonZeroUsize, thread::available_parallelism};
+use std::{
+    fs::DirBuilder, num::NonZeroUsize, os::unix::fs::DirBuilderExt, thread::available_parallelism,
+};
 
 use anyhow::Context as _;
 use tracing::warn;
 
-use super::{Command, doctor, fetch, forget, healthcheck, run, serve, status};
+use super::{Command, doctor, fetch, forget, healthcheck, run, serve, status, verify};
 use crate::{
     app::{logs, settings::Settings},
     config::{Config, LocalConfig, hints},
@@ -36,6 +38,7 @@ pub async fn execute(command: Command, settings: Settings) -> anyhow::Result<()>
             let local = local_config(&settings)?;
             forget::run(local, || service_config(&settings), args).await
         }
+        Command::Verify(args) => verify::run(settings, args).await,
         Command::Doctor(args) => doctor::run(&settings, args).await,
         Command::Healthcheck => healthcheck::run(local_config(&settings)?).await,
     }
@@ -46,16 +49,21 @@ fn flags(command: &Command) -> Vec<(String, String)> {
 }
 
 /// The settings of commands that talk to Discord. Logging begins with them, and so do hints about slips.
-fn service_config(settings: &Settings) -> anyhow::Result<Config> {
+pub(super) fn service_config(settings: &Settings) -> anyhow::Result<Config> {
     let cores = available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let config = Config::check(&|name| settings.get(name), cores)
         .map_err(|problems| anyhow::anyhow!("{problems}"))?;
     logs::begin(config.log);
+    if let Some(exposure) = settings.exposure() {
+        warn!("{exposure}");
+    }
     let names = settings.names();
     for hint in hints(names.iter().map(String::as_str)) {
         warn!("{hint}");
     }
-    std::fs::create_dir_all(&config.state_dir).with_context(|| {
+    // It holds what people wrote and deleted: nobody else's business on this machine.
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(&config.state_dir);
+    made.with_context(|| {
         format!(
             "STATE_DIR: the folder {} can't be made; set STATE_DIR to one that may be written",
             config.state_dir.display()
@@ -64,6 +72,6 @@ fn service_config(settings: &Settings) -> anyhow::Result<Config> {
     Ok(config)
 }
 
-fn local_config(settings: &Settings) -> anyhow::Result<LocalConfig> {
+pub(super) fn local_config(settings: &Settings) -> anyhow::Result<LocalConfig> {
     LocalConfig::check(&|name| settings.get(name)).map_err(|problems| anyhow::anyhow!("{problems}"))
 }

@@ -10,17 +10,20 @@ use tracing::info;
 use super::{FetchArgs, output::say, run::identify};
 use crate::{
     app::{
-        Service, choice, open,
+        Orders, Service, choice, open,
         overview::Overview,
         progress,
         stills::{Stills, until_done},
     },
+    clock::Clock,
     config::Config,
     domain::{
         coverage::{EXTRACTOR, Span},
         id::MessageId,
         place::Access,
+        printable::Printable,
         selection::PlaceSelection,
+        time::Timestamp,
     },
     store::{Store, Tally},
 };
@@ -35,6 +38,9 @@ pub struct Request {
     pub overrides: Vec<(String, String)>,
     /// The messages.
     pub span: Span,
+    /// When it was asked for to read again what was read before; none when it was not.
+    #[serde(default)]
+    pub reconcile: Option<Timestamp>,
 }
 
 impl Request {
@@ -45,7 +51,8 @@ impl Request {
         state: &Path,
     ) -> anyhow::Result<Self> {
         if !args.resume {
-            return Ok(Self { overrides, span: args.span()? });
+            let reconcile = args.reconcile.then(|| Clock::System.now());
+            return Ok(Self { overrides, span: args.span()?, reconcile });
         }
         let file = unfinished(state);
         let text = std::fs::read_to_string(&file).with_context(|| {
@@ -69,7 +76,13 @@ pub async fn run(config: Config, args: FetchArgs, request: Request) -> anyhow::R
     }
     let ports = open::ports(&config, discord.clone(), store.clone()).await?;
     remember(&config.state_dir, &request)?;
-    let orders = open::orders(&config, selection.clone(), crate::app::only(request.span))?;
+    let wanted = crate::app::only(request.span);
+    let orders = Orders {
+        reconciling: crate::app::reconciling_once(request.span, request.reconcile),
+        // It is over before anybody would look.
+        verify_every: None,
+        ..open::orders(&config, selection.clone(), wanted)?
+    };
     // Found out before there are thousands of files that wait for a still that nobody can make.
     let stills = Stills::find_out().await;
     let gone_before = ports.store.tallies()?.get(Tally::Gone);
@@ -77,6 +90,7 @@ pub async fn run(config: Config, args: FetchArgs, request: Request) -> anyhow::R
     let mut end = signal(SignalKind::terminate())?;
     let service = Service::start(ports, &orders);
     let shown = tokio::spawn(progress::show(service.progress.clone(), service.store.clone()));
+    let again = tokio::spawn(progress::show_again(service.reconciled.clone()));
     crate::app::sweep(service.ledger.clone()).await;
     let outcome = tokio::select! {
         done = until_done(&service, &stills) => done.map_err(|fatal| anyhow::anyhow!("{fatal}")),
@@ -84,6 +98,7 @@ pub async fn run(config: Config, args: FetchArgs, request: Request) -> anyhow::R
         _ = end.recv() => Err(anyhow::anyhow!("terminated; `bowerbird fetch --resume` goes on where this stopped")),
     };
     shown.abort();
+    again.abort();
     service.drain(config.timings.shutdown_after).await;
     outcome?;
     judge(&store, &selection, request.span, gone_before)?;
@@ -113,17 +128,18 @@ fn judge(
         let permission = row.place.access != Access::Readable;
         match denied {
             Some(why) if permission && why.contains("permission") => {
-                missing.push(format!("#{} is not covered: {why}", row.place.name));
+                missing.push(format!("#{} is not covered: {why}", Printable(&row.place.name)));
             }
             Some(_) => {}
             None if listed.is_some() && !is_covered(&row, span) => {
-                missing.push(format!("#{} is not covered", row.place.name));
+                missing.push(format!("#{} is not covered", Printable(&row.place.name)));
             }
             None => {}
         }
     }
     for job in &overview.parked {
-        missing.push(format!("{} of {} was put aside: {}", job.queue, job.subject, job.why));
+        let why = Printable(&job.why);
+        missing.push(format!("{} of {} was put aside: {why}", job.queue, job.subject));
     }
     let unpublished = store.changed_months()?.len();
     if unpublished > 0 {
@@ -168,7 +184,7 @@ async fn foretell(
     for guild in &selection.guilds {
         let survey = discord.survey(*guild).await?;
         let threads = discord.active_threads(*guild, &survey.channels).await?;
-        say(format_args!("{}\n", survey.guild.name))?;
+        say(format_args!("{}\n", Printable(&survey.guild.name)))?;
         for place in
             survey.channels.iter().chain(&threads).filter(|place| place.kind.holds_messages())
         {
@@ -189,7 +205,7 @@ async fn foretell(
                     },
                 },
             };
-            say(format_args!("  #{:<28} {plan}\n", place.name))?;
+            say(format_args!("  #{:<28} {plan}\n", Printable(&place.name)))?;
         }
     }
     let waiting = Overview::read(store, Some(selection))?.waiting;

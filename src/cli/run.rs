@@ -12,10 +12,12 @@ use tracing::{info, warn};
 use super::RunArgs;
 use crate::{
     app::{
-        Orders, Service,
-        attend::{Attendant, SOCKET},
-        choice, from_now_on, open, progress,
+        Orders, Service, alerts,
+        attend::{Attendant, SOCKET, Verifications},
+        choice, from_now_on, metric, open, progress,
+        vitals::Body,
     },
+    clock::Clock,
     config::Config,
     discord::{Discord, DiscordError, Identity, LiveDiscord},
     domain::selection::PlaceSelection,
@@ -24,9 +26,18 @@ use crate::{
 /// How long to wait before asking again, when Discord can't be reached at the start.
 const AWAY: Duration = Duration::from_secs(15);
 
-/// Runs the service until it is told to end, or until it can't go on.
+/// Runs the service until it is told to end, or until it can't go on; then somebody is told why.
 pub async fn run(config: Config, args: RunArgs) -> anyhow::Result<()> {
-    let discord = open::discord(&config)?;
+    let ended = attempt(&config, args).await;
+    if let (Err(error), Some(webhook)) = (&ended, &config.alerts) {
+        let reason = format!("{error:#}");
+        alerts::tell_end(webhook, &config.state_dir, &reason, Clock::System.now()).await;
+    }
+    ended
+}
+
+async fn attempt(config: &Config, args: RunArgs) -> anyhow::Result<()> {
+    let discord = open::discord(config)?;
     // First what is ours alone: a second instance is turned away before it spends the first one's pace. The lease comes
     // last, so that what Discord refuses leaves none behind, which would keep others out for a while.
     let store = open::store(&config.state_dir)?;
@@ -34,10 +45,10 @@ pub async fn run(config: Config, args: RunArgs) -> anyhow::Result<()> {
     let selection =
         patiently(|| async { Ok(choice::resolve(&discord, config.places.clone()).await?) }).await?;
     info!(bot = identity.name, servers = selection.guilds.len(), archive = %config.bucket, "starting");
-    let mut ports = open::ports(&config, discord.clone(), store).await?;
-    ports.gateway = Some(open::gateway(&config, discord));
-    let orders = open::orders(&config, selection.clone(), from_now_on(args.fetch_history))?;
-    serve(&config, args, ports, orders, selection).await
+    let mut ports = open::ports(config, discord.clone(), store).await?;
+    ports.gateway = Some(open::gateway(config, discord));
+    let orders = open::orders(config, selection.clone(), from_now_on(args.fetch_history))?;
+    serve(config, args, ports, orders, selection).await
 }
 
 async fn serve(
@@ -49,20 +60,30 @@ async fn serve(
 ) -> anyhow::Result<()> {
     let mut end = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let recorder = metric::record()?;
+    let lease = ports.lease.clone();
     let service = Service::start(ports, &orders);
+    let body = Body {
+        store: service.store.clone(),
+        selection: Arc::new(selection),
+        health: service.health.clone(),
+        lease,
+        supervisor: service.supervisor.clone(),
+        clock: Clock::System,
+    };
     let attendant = Attendant::new(
-        service.store.clone(),
+        body.clone(),
         service.ledger.clone(),
-        Arc::new(selection),
-        service.supervisor.clone(),
-        service.health.clone(),
         service.progress.clone(),
-    )?;
+        Verifications { verifier: service.verifier(), board: service.board.clone() },
+        recorder,
+    );
     let socket = tokio::spawn(attendant.clone().answer_on_socket(config.state_dir.join(SOCKET)));
     let http = config.status_addr.map(|address| tokio::spawn(attendant.answer(address)));
     let shown = args
         .fetch_history
         .then(|| tokio::spawn(progress::show(service.progress.clone(), service.store.clone())));
+    let alerting = config.alerts.clone().map(|webhook| tokio::spawn(alerts::watch(body, webhook)));
     let sweeping = tokio::spawn(crate::app::sweep(service.ledger.clone()));
     let outcome = tokio::select! {
         fatal = service.alarm.rung() => Err(anyhow::anyhow!("{fatal}")),
@@ -71,7 +92,8 @@ async fn serve(
         Some(failed) = failure(http) => Err(failed.context("STATUS_ADDR")),
     };
     let tasks = [socket.abort_handle(), sweeping.abort_handle()];
-    tasks.iter().chain(&shown.map(|task| task.abort_handle())).for_each(AbortHandle::abort);
+    let others = [shown, alerting].map(|task| task.map(|task| task.abort_handle()));
+    tasks.iter().chain(others.iter().flatten()).for_each(AbortHandle::abort);
     tokio::select! {
         () = service.drain(config.timings.shutdown_after) => {}
         _ = end.recv() => warn!("asked again: ending at once"),

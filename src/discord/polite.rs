@@ -288,13 +288,14 @@ impl Pass<'_> {
         if matches!(meaning, Meaning::Refused(DiscordError::Unauthorized)) {
             state.stopped.get_or_insert(Stop::Unauthorized);
         }
-        if answer.counts_as_refusal()
-            && let Some(count) = state.refusals.count(now)
-        {
-            let stop = *state.stopped.get_or_insert(Stop::TooManyInvalid(count));
-            drop(state);
-            self.polite.landed.notify_waiters();
-            return Err(stop.into());
+        if answer.counts_as_refusal() {
+            metrics::counter!("bowerbird_discord_invalid_answers_total").increment(1);
+            if let Some(count) = state.refusals.count(now) {
+                let stop = *state.stopped.get_or_insert(Stop::TooManyInvalid(count));
+                drop(state);
+                self.polite.landed.notify_waiters();
+                return Err(stop.into());
+            }
         }
         drop(state);
         self.polite.landed.notify_waiters();

@@ -4,13 +4,13 @@
 //! caller must see: it repeats refused calls by itself at once, reads no `Retry-After` of a global refusal, hides the
 //! status of an answer that is no JSON, and sets no limit to the time a body takes.
 
-use std::{fmt::Debug, io::Read, time::Duration};
+use std::{borrow::Cow, fmt::Debug, io::Read, time::Duration};
 
 use async_trait::async_trait;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use flate2::read::GzDecoder;
 use reqwest::{
-    Client, Method as HttpMethod,
+    Client, Method as HttpMethod, Response,
     header::{
         ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue,
     },
@@ -39,6 +39,10 @@ const SILENCE: Duration = Duration::from_secs(15);
 
 /// The longest time for an answer as a whole: a page that drips may not hold a channel up.
 const WHOLE: Duration = Duration::from_secs(45);
+
+/// The longest answer, packed or not. The longest that Discord documents are a hundred messages with everything in them
+/// that one may hold, some 100 KB each; a hundred times the usual page, and no more than memory can spare.
+const LONGEST: usize = 64 * 1024 * 1024;
 
 /// How often a connection that is in use is asked whether it still stands.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -103,19 +107,44 @@ impl Wire for HttpWire {
         let response = sending.send().await.map_err(in_words)?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
-        let body = response.bytes().await.map_err(in_words)?;
+        let body = body(response, LONGEST).await?;
         let packed = headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding == "gzip");
-        let body = if packed { unpacked(&body)? } else { body };
-        Ok(Answer { status, headers, body })
+        let body = if packed { unpacked(&body, LONGEST)? } else { body };
+        Ok(Answer { status, headers, body: legible(body) })
     }
 }
 
-fn unpacked(body: &[u8]) -> Result<Bytes, String> {
+async fn body(mut response: Response, longest: usize) -> Result<Bytes, String> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(in_words)? {
+        if body.len() + chunk.len() > longest {
+            return Err(too_long(longest));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+/// Unpacks no further than to the longest answer: a few kilobytes can be packed gigabytes.
+fn unpacked(body: &[u8], longest: usize) -> Result<Bytes, String> {
     let mut plain = Vec::new();
     GzDecoder::new(body)
+        .take(longest as u64 + 1)
         .read_to_end(&mut plain)
         .map_err(|error| format!("the packed answer is damaged: {error}"))?;
-    Ok(plain.into())
+    if plain.len() > longest { Err(too_long(longest)) } else { Ok(plain.into()) }
+}
+
+fn too_long(longest: usize) -> String {
+    format!("the answer is longer than {longest} bytes")
+}
+
+/// A byte that is no letter spoils this letter, and not the page and all that lies behind it.
+fn legible(body: Bytes) -> Bytes {
+    match String::from_utf8_lossy(&body) {
+        Cow::Borrowed(_) => body,
+        Cow::Owned(mended) => mended.into(),
+    }
 }
 
 /// The chain of causes, without the address, which may hold ids and says nothing new.
@@ -138,13 +167,31 @@ mod tests {
 
     use super::*;
 
+    fn packed(plain: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(plain).unwrap();
+        encoder.finish().unwrap()
+    }
+
     #[test]
     fn packed_answers_are_unpacked_or_refused() {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        encoder.write_all(b"[1,2,3]").unwrap();
-        let packed = encoder.finish().unwrap();
-        assert_eq!(unpacked(&packed).unwrap(), "[1,2,3]");
-        assert!(unpacked(&packed[..packed.len() - 9]).is_err());
+        let packed = packed(b"[1,2,3]");
+        assert_eq!(unpacked(&packed, LONGEST).unwrap(), "[1,2,3]");
+        assert!(unpacked(&packed[..packed.len() - 9], LONGEST).is_err());
+    }
+
+    #[test]
+    fn a_bomb_is_not_unpacked() {
+        let bomb = packed(&vec![b' '; LONGEST + 1]);
+        assert!(bomb.len() < 100_000, "{} bytes", bomb.len());
+        assert!(unpacked(&bomb, LONGEST).unwrap_err().contains("longer"));
+        assert_eq!(unpacked(&bomb, LONGEST + 1).unwrap().len(), LONGEST + 1);
+    }
+
+    #[test]
+    fn an_illegible_letter_spoils_no_page() {
+        assert_eq!(legible(Bytes::from_static(b"[\"a\xff\"]")), "[\"a\u{fffd}\"]");
+        assert_eq!(legible(Bytes::from_static(b"[\"\xc3\xa9\"]")), "[\"\u{e9}\"]");
     }
 
     #[test]

@@ -82,6 +82,16 @@ impl Rank {
         Self { lane, age: u64::MAX - message.0, size, item }
     }
 
+    /// Whether it was just posted.
+    pub const fn lane(self) -> Lane {
+        self.lane
+    }
+
+    /// The message that holds the file.
+    pub const fn message(self) -> MessageId {
+        MessageId(u64::MAX - self.age)
+    }
+
     /// The size of the file.
     pub const fn size(self) -> u64 {
         self.size

@@ -141,5 +141,22 @@ mod tests {
             prop_assert!(address.starts_with(link.unsigned()));
             let _ = link.expires_at();
         }
+
+        #[test]
+        fn no_time_of_expiry_breaks_the_clock(
+            ex in "[0-9a-fA-FxX+-]{0,20}",
+            rest in "[&?#=%a-z0-9]{0,10}",
+            now: i64,
+            due: i64,
+            margin: u64,
+        ) {
+            let link = Link::new(format!("https://cdn.discordapp.com/a?{rest}&ex={ex}&{rest}"));
+            let (now, due) = (Timestamp::from_millis(now), Timestamp::from_millis(due));
+            let renewed = link.renew_at(now);
+            prop_assert!(renewed.is_none_or(|at| Some(at) <= link.expires_at()));
+            let _ = link.may_be_renewed_early(due, now);
+            let _ = link.is_stale(now, Duration::from_millis(margin));
+            prop_assert!(!link.to_string().contains(['?', '#']), "nothing of a signature is printed");
+        }
     }
 }

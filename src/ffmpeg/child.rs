@@ -12,13 +12,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
     process::Command,
+    task::spawn_blocking,
 };
 
-use super::{MediaHint, ThumbnailError};
+use super::{MediaHint, ThumbnailError, limits};
 
 /// A still of 480 px is under 300 KiB even of noise, and a probe some 10 KiB; more is a child gone mad.
 const MAX_STDOUT: u64 = 4 * 1024 * 1024;
@@ -28,6 +29,9 @@ const STDERR_TAIL: usize = 4 * 1024;
 const MAX_REASON: usize = 300;
 /// 64 Mi pixels are twice 8K video and 256 MiB as RGBA; a larger picture is a bomb for our memory.
 const MAX_PIXELS: &str = "67108864";
+/// One block of memory: such a picture with 16 bits a channel is 512 MiB, and some padding. For all blocks together the
+/// system's limit stands, where it has one.
+const MAX_BLOCK: &str = "671088640";
 /// Microseconds. The feed answers from our own process; it has its own, shorter, upstream bounds.
 const FEED_SILENCE: &str = "60000000";
 /// Holds the kernel's read-ahead down, for every byte in a socket buffer was fetched from the link.
@@ -90,7 +94,8 @@ pub(super) async fn run<'a>(
     after_input: impl IntoIterator<Item = &'a str>,
 ) -> Result<Ended, ThumbnailError> {
     let mut command = bare(program);
-    command.args(["-hide_banner", "-v", "error", "-threads", "1", "-max_pixels", MAX_PIXELS]);
+    command.args(["-hide_banner", "-v", "error", "-threads", "1"]);
+    command.args(["-max_pixels", MAX_PIXELS, "-max_alloc", MAX_BLOCK]);
     command.args(["-format_whitelist", formats(hint).as_str()]);
     command.args(before_input);
     match input {
@@ -109,7 +114,7 @@ pub(super) async fn run<'a>(
     }
     command.args(after_input);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    finish(program, command).await
+    finish(program, command, Trust::None).await
 }
 
 /// Runs the program without any media to read, and returns what it says.
@@ -119,7 +124,16 @@ pub(super) async fn ask<'a>(
 ) -> Result<Bytes, ThumbnailError> {
     let mut command = bare(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    finish(program, command).await?.success()
+    finish(program, command, Trust::OwnWords).await?.success()
+}
+
+/// Whose bytes the child reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trust {
+    /// A stranger's.
+    None,
+    /// None but what we say on its command line, and it may write a file of ours.
+    OwnWords,
 }
 
 /// Our environment holds the token, and a proxy setting would divert the feed.
@@ -132,7 +146,11 @@ fn bare(program: &Program) -> Command {
     command
 }
 
-async fn finish(program: &Program, mut command: Command) -> Result<Ended, ThumbnailError> {
+async fn finish(
+    program: &Program,
+    mut command: Command,
+    trust: Trust,
+) -> Result<Ended, ThumbnailError> {
     let failed = |source| ThumbnailError::Run { program: program.name, source };
     let mut child =
         command.kill_on_drop(true).process_group(0).spawn().map_err(|error| {
@@ -144,6 +162,9 @@ async fn finish(program: &Program, mut command: Command) -> Result<Ended, Thumbn
             }
         })?;
     let group = Group::led_by(child.id());
+    if trust == Trust::None {
+        group.limit();
+    }
     let stdout = child.stdout.take().expect("stdout was asked for as a pipe");
     let stderr = child.stderr.take().expect("stderr was asked for as a pipe");
 
@@ -152,8 +173,10 @@ async fn finish(program: &Program, mut command: Command) -> Result<Ended, Thumbn
         async { whole(stdout).await.map_err(failed)?.ok_or_else(|| too_much(program)) },
         async { tail(stderr).await.map_err(failed) },
     )?;
+    group.ended().await.map_err(failed)?;
+    // Before its end is taken note of, while its number is still its own, whomever it left behind goes too.
+    drop(group);
     let status = child.wait().await.map_err(failed)?;
-    group.disarm();
     Ok(Ended { program: program.name, status, stdout, stderr })
 }
 
@@ -226,7 +249,7 @@ fn display(path: &OsStr) -> String {
     path.to_string_lossy().into_owned()
 }
 
-/// Kills a child's process group unless the child was seen to end by itself.
+/// Kills a child's process group, however the child ends.
 ///
 /// `kill_on_drop` reaches the child alone; a wrapper script's children would live on.
 #[derive(Debug)]
@@ -237,14 +260,25 @@ impl Group {
         Self(id.and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw))
     }
 
-    fn disarm(mut self) {
-        self.0 = None;
+    fn limit(&self) {
+        if let Some(leader) = self.0 {
+            limits::set(leader);
+        }
+    }
+
+    /// Waits for the child's end without taking note of it, which would give its number to others.
+    async fn ended(&self) -> io::Result<()> {
+        let Some(leader) = self.0 else { return Ok(()) };
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        // Dropping us does not end the wait, but the child, and the wait with it.
+        spawn_blocking(move || waitid(WaitId::Pid(leader), look)).await??;
+        Ok(())
     }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // The leader was not waited for, so its number cannot have gone to a stranger.
+        // The leader's end was not taken note of, so its number cannot have gone to a stranger.
         if let Some(group) = self.0
             && let Err(error) = kill_process_group(group, Signal::KILL)
         {

@@ -11,6 +11,10 @@ use super::{
     child::{self, Input, Program},
 };
 
+/// Nobody posts a year of film. A file may say that it lasts for ages, which no reader needs to hear, and a tenth of which
+/// no place to begin at is.
+const LONGEST: Duration = Duration::from_hours(366 * 24);
+
 /// What a still needs to know besides the probe.
 #[derive(Debug, PartialEq)]
 pub(super) struct Found {
@@ -194,7 +198,8 @@ impl Stream {
 
 /// `N/A` and nonsense count as unknown.
 fn seconds(said: &str) -> Option<Duration> {
-    Duration::try_from_secs_f64(said.parse().ok()?).ok().filter(|length| !length.is_zero())
+    let length = Duration::try_from_secs_f64(said.parse().ok()?).ok()?;
+    (!length.is_zero() && length <= LONGEST).then_some(length)
 }
 
 /// `0:1` and nonsense mean that nobody said: square.
@@ -257,6 +262,10 @@ mod tests {
         let unfinished = r#""format_name":"matroska,webm","duration":"N/A""#;
         let live = r#"{"index":0,"codec_type":"video","width":8,"height":6}"#;
         check(live, unfinished, (MediaKind::Video, size, None));
+        for lie in ["9223372036854775807", "1e19", "1e400", "-5", "0", "nan"] {
+            let said = format!(r#""format_name":"mov,mp4","duration":"{lie}""#);
+            check(live, &said, (MediaKind::Video, size, None));
+        }
     }
 
     #[test]

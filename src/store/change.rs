@@ -3,10 +3,13 @@
 use std::{collections::BTreeSet, panic::resume_unwind, sync::Arc};
 
 use super::{
-    Allow, Announced, AvatarCopied, Claim, Claimed, Deleted, Failed, Forget, Hint, HistoryWanted,
-    LinksRefreshed, Looked, MemberSeen, Observed, PageRead, PlaceSeen, PlacesLost, Published,
-    Purged, SessionMoved, Started, Store, StoreError, Stored, Surveyed, SweepDone, ThreadsListed,
-    Txn, erase,
+    Allow, Announced, AvatarCopied, Claim, Claimed, Deleted, Failed, Forget, FoundDeleted, Hint,
+    HistoryWanted, LinksRefreshed, Looked, MemberSeen, Mended, Observed, PageRead, ParkedReread,
+    PlaceSeen, PlacesLost, Published, Purged, Reread, RereadPlanned, Sealed, SessionMoved, Started,
+    Store, StoreError, Stored, Surveyed, SweepDone, ThreadsListed, Txn, UnheardReread, Verified,
+    erase,
+    reread::index_kept,
+    tables::PROBE,
     work::{retry_parked, sweep},
 };
 use crate::domain::{selection::Policy, time::Timestamp};
@@ -48,7 +51,13 @@ pub enum Change {
     Announced(Announced),
     /// A publication is in the bucket.
     Published(Box<Published>),
-    /// Jobs that were put aside are to be tried again.
+    /// Objects were read and found right.
+    Sealed(Sealed),
+    /// Something is to be mended.
+    Mended(Mended),
+    /// A verification came to its end.
+    Verified(Verified),
+    /// Jobs and messages that were put aside are to be tried again.
     RetryParked,
     /// Something is to be forgotten.
     Forget(Forget),
@@ -60,6 +69,20 @@ pub enum Change {
     EraseSome,
     /// What was erased has left the bucket.
     Purged(Purged),
+    /// Somebody wants to know whether anything can be written.
+    Probe,
+    /// A page was read again.
+    Reread(Reread),
+    /// Deletions were found of which nobody told.
+    FoundDeleted(FoundDeleted),
+    /// Second readings of places were begun, or are due.
+    RereadPlanned(RereadPlanned),
+    /// What went unheard was read again.
+    UnheardReread(UnheardReread),
+    /// Messages that had been put aside were asked for again.
+    ParkedReread(ParkedReread),
+    /// Some more of what is kept is to be indexed.
+    IndexKept,
 }
 
 /// What a change may need besides itself.
@@ -89,11 +112,8 @@ impl Change {
             Self::ThreadsListed(change) => change.apply(txn),
             Self::PageRead(change) => change.apply(txn, context),
             Self::HistoryWanted(change) => change.apply(txn),
-            Self::SessionMoved(change) => {
-                change.apply(txn);
-                Ok(())
-            }
-            Self::Started(Started) => Started::apply(txn, context),
+            Self::SessionMoved(change) => change.apply(txn, context),
+            Self::Started(change) => change.apply(txn, context),
             Self::Stored(change) => change.apply(txn, context),
             Self::Looked(change) => change.apply(txn, context),
             Self::Failed(change) => change.apply(txn, context),
@@ -104,6 +124,15 @@ impl Change {
                 Ok(())
             }
             Self::Published(change) => change.apply(txn, context),
+            Self::Sealed(change) => {
+                change.apply(txn);
+                Ok(())
+            }
+            Self::Mended(change) => change.apply(txn, context),
+            Self::Verified(change) => {
+                change.apply(txn);
+                Ok(())
+            }
             Self::RetryParked => retry_parked(txn, context),
             Self::Forget(change) => change.apply(txn, context),
             Self::Allow(change) => {
@@ -113,6 +142,16 @@ impl Change {
             Self::MemberSeen(change) => change.apply(txn, context),
             Self::EraseSome => erase::step(txn, context),
             Self::Purged(change) => change.apply(txn),
+            Self::Probe => {
+                PROBE.put(txn, &(), &context.now.as_millis());
+                Ok(())
+            }
+            Self::Reread(change) => change.apply(txn, context),
+            Self::FoundDeleted(change) => change.apply(txn, context),
+            Self::RereadPlanned(change) => change.apply(txn, context),
+            Self::UnheardReread(change) => change.apply(txn),
+            Self::ParkedReread(change) => change.apply(txn, context),
+            Self::IndexKept => index_kept(txn),
         }
     }
 }
@@ -199,6 +238,14 @@ from_changes!(
     Allow,
     MemberSeen,
     Purged,
+    Reread,
+    FoundDeleted,
+    RereadPlanned,
+    UnheardReread,
+    ParkedReread,
+    Sealed,
+    Mended,
+    Verified,
 );
 
 impl From<Published> for Change {

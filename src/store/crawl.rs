@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use super::{
-    Context, Store, StoreError, Tally,
+    Context, Hint, Store, StoreError, Tally,
     forget::{PlacesLeftOut, guild_is_left_out, leaves_out_place},
     record::{observe, set_aside},
     table::Txn,
     tables::{GUILDS, PLACES, SESSIONS, STARTS},
-    tables::{GuildRow, PlaceRow, SessionRow, StartsRow},
+    tables::{GuildRow, ListeningRow, PlaceRow, SessionRow, StartsRow},
     tally::count,
 };
 use crate::domain::{
@@ -17,6 +17,7 @@ use crate::domain::{
     job::Lane,
     message::{Message, Unreadable},
     place::{Archived, Place, PlaceKind, Survey},
+    reconcile::Unheard,
     time::Timestamp,
 };
 
@@ -94,9 +95,12 @@ pub struct SessionMoved {
     pub session: Option<SessionRow>,
 }
 
-/// A new session with the gateway was begun.
+/// A new session with the gateway was begun, so whatever happened since the last one was heard is unknown.
 #[derive(Clone, Copy, Debug)]
-pub struct Started;
+pub struct Started {
+    /// On which shard.
+    pub shard: u32,
+}
 
 impl Surveyed {
     pub(super) fn apply(&self, txn: &mut Txn<'_>, context: &Context) -> Result<(), StoreError> {
@@ -229,16 +233,25 @@ impl HistoryWanted {
 }
 
 impl SessionMoved {
-    pub(super) fn apply(&self, txn: &mut Txn<'_>) {
-        match &self.session {
-            Some(session) => SESSIONS.put(txn, &self.shard, session),
-            None => SESSIONS.delete(txn, &self.shard),
-        }
+    pub(super) fn apply(&self, txn: &mut Txn<'_>, context: &Context) -> Result<(), StoreError> {
+        let row = SESSIONS.get(txn, &self.shard)?.unwrap_or_default();
+        let session = self.session.clone();
+        let moved = ListeningRow { session, heard_until: Some(context.now), ..row };
+        SESSIONS.put(txn, &self.shard, &moved);
+        Ok(())
     }
 }
 
 impl Started {
-    pub(super) fn apply(txn: &mut Txn<'_>, context: &Context) -> Result<(), StoreError> {
+    pub(super) fn apply(self, txn: &mut Txn<'_>, context: &Context) -> Result<(), StoreError> {
+        if let Some(mut row) = SESSIONS.get(txn, &self.shard)?
+            && let Some(from) = row.heard_until
+        {
+            let lost = Unheard { from, to: context.now };
+            row.unheard = Some(row.unheard.map_or(lost, |before| before.with(lost)));
+            SESSIONS.put(txn, &self.shard, &row);
+            txn.hint(Hint::Reconcile);
+        }
         let mut starts = STARTS.get(txn, &())?.unwrap_or_default();
         starts.at.push(context.now);
         let old = starts.at.len().saturating_sub(STARTS_KEPT);
@@ -310,7 +323,7 @@ impl Store {
 
     /// The session of a shard.
     pub fn session(&self, shard: u32) -> Result<Option<SessionRow>, StoreError> {
-        SESSIONS.get(&self.source(), &shard)
+        Ok(SESSIONS.get(&self.source(), &shard)?.and_then(|row| row.session))
     }
 
     /// When the service was started lately.

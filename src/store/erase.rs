@@ -7,21 +7,24 @@
 
 use std::collections::BTreeSet;
 
+use serde::Deserialize;
+
 use super::{
     Context, Hint, Store, StoreError, Tally,
     publication::mark_changed,
     record::forget_parked,
     table::Txn,
     tables::{
-        AFTERMATH, CONTENTS, ENTRIES, GARBAGE, PARKED_MESSAGES, PEOPLE, PEOPLE_CHANGED, POSTS, RAW,
-        TOMBSTONES, USES,
+        AFTERMATH, CONTENTS, ENTRIES, GARBAGE, KEPT, PARKED_MESSAGES, PEOPLE, PEOPLE_CHANGED,
+        POSTS, RAW, TOMBSTONES, USES,
     },
     tables::{AftermathRow, Tombstone},
     tally::{count, number_change},
+    verify::SEALS,
     work::{Sight, rank_of, schedule},
 };
 use crate::domain::{
-    entry::{Entry, EntryKey, EntryState, Look, Sha256},
+    entry::{Entry, EntryKey, EntryState, Look, Post, Sha256},
     forget::{Erased, Forgotten},
     id::{ChannelId, MessageId, UserId},
     job::Lane,
@@ -108,6 +111,7 @@ pub(super) fn take_out(
     let post = POSTS.get(txn, &id)?;
     let known = post.is_some() || RAW.contains(txn, &id)? || PARKED_MESSAGES.contains(txn, &id)?;
     out.erased.messages = u64::from(known);
+    let channel = channel_of(txn, id, post.as_ref())?;
     if let Some(post) = post {
         // Files that were taken off the message are still there, though the post no longer tells of them.
         for (key, _) in ENTRIES.below(txn, &(post.root, id), usize::MAX)? {
@@ -116,9 +120,33 @@ pub(super) fn take_out(
         POSTS.delete(txn, &id);
         out.author = Some(post.author);
     }
+    if let Some(channel) = channel {
+        KEPT.delete(txn, &(channel, id));
+    }
     RAW.delete(txn, &id);
     forget_parked(txn, id)?;
     Ok(out)
+}
+
+/// The channel under which a message is indexed.
+fn channel_of(
+    txn: &Txn<'_>,
+    id: MessageId,
+    post: Option<&Post>,
+) -> Result<Option<ChannelId>, StoreError> {
+    /// What is read of a raw message.
+    #[derive(Deserialize)]
+    struct Head {
+        channel_id: ChannelId,
+    }
+    if let Some(post) = post {
+        return Ok(Some(post.channel));
+    }
+    if let Some(parked) = PARKED_MESSAGES.get(txn, &id)? {
+        return Ok(Some(parked.channel));
+    }
+    let Some(raw) = RAW.get(txn, &id)? else { return Ok(None) };
+    Ok(serde_json::from_str::<Head>(&raw.text()?).ok().map(|head| head.channel_id))
 }
 
 fn remove(
@@ -188,6 +216,7 @@ fn remove_still(
 /// Has an object deleted from the bucket as soon as nothing leads to it. Should something else still have the same
 /// bytes then, it stays: that is found out when it is to be deleted.
 pub(super) fn discard(txn: &mut Txn<'_>, context: &Context, object: String) {
+    SEALS.delete(txn, &object);
     GARBAGE.put(txn, &(context.now, object), &());
 }
 

@@ -14,7 +14,7 @@ use super::{
     publication::mark_changed,
     raw::RawRow,
     table::Txn,
-    tables::{ENTRIES, PARKED_MESSAGES, PLACES, POSTS, RAW, TOMBSTONES},
+    tables::{ENTRIES, KEPT, PARKED_MESSAGES, PLACES, POSTS, RAW, TOMBSTONES},
     tables::{ParkedMessage, Tombstone},
     tally::count,
     work::{Sight, rank_of, schedule},
@@ -66,6 +66,7 @@ impl Deleted {
             TOMBSTONES.put(txn, id, &Tombstone { at: context.now, channel: self.channel });
             count(txn, Tally::Deleted, 1)?;
             forget_parked(txn, *id)?;
+            KEPT.delete(txn, &(self.channel, *id));
             let Some(post) = POSTS.get(txn, id)? else { continue };
             for item in &post.items {
                 let key = EntryKey { root: post.root, message: *id, item: *item };
@@ -260,6 +261,7 @@ fn keep_raw(txn: &mut Txn<'_>, message: &Message) -> Result<(), StoreError> {
     let newer = RAW.get(txn, &message.id)?.is_some_and(|old| old.edited > message.edited);
     if !newer {
         RAW.put(txn, &message.id, &RawRow::new(&message.raw, message.edited));
+        KEPT.put(txn, &(message.channel, message.id), &());
     }
     Ok(())
 }
@@ -281,6 +283,7 @@ fn put_aside(
 ) -> Result<(), StoreError> {
     let known = PARKED_MESSAGES.contains(txn, &id)?;
     count(txn, Tally::MessagesParked, i64::from(!known))?;
+    KEPT.put(txn, &(channel, id), &());
     PARKED_MESSAGES.put(txn, &id, &ParkedMessage { channel, why, raw });
     Ok(())
 }

@@ -43,15 +43,33 @@ pub enum Tally {
     MessagesParked = 15,
     /// Changes of what the page shows.
     Changes = 16,
+    /// Messages read again.
+    MessagesReread = 34,
+    /// Edits that only a second reading found.
+    EditsFound = 35,
+    /// Deletions that only a second reading found.
+    DeletionsFound = 36,
 }
 
 impl Tally {
+    /// How many jobs of a queue wait.
+    pub const fn waiting_in(queue: Queue) -> Self {
+        Self::of_job(queue, &JobState::Ready)
+    }
+
+    /// How many jobs of a queue were put aside.
+    pub const fn parked_in(queue: Queue) -> Self {
+        match queue {
+            Queue::Download => Self::DownloadsParked,
+            Queue::Thumbnail => Self::ThumbnailsParked,
+        }
+    }
+
     /// The count that a job in this state belongs to.
     pub(super) const fn of_job(queue: Queue, state: &JobState) -> Self {
         match (queue, state) {
-            (Queue::Download, JobState::Parked { .. }) => Self::DownloadsParked,
+            (queue, JobState::Parked { .. }) => Self::parked_in(queue),
             (Queue::Download, _) => Self::DownloadsWaiting,
-            (Queue::Thumbnail, JobState::Parked { .. }) => Self::ThumbnailsParked,
             (Queue::Thumbnail, _) => Self::ThumbnailsWaiting,
         }
     }
@@ -62,6 +80,13 @@ impl Tally {
 pub struct Tallies(Vec<(u8, i64)>);
 
 impl Tallies {
+    /// These counts, and nothing else.
+    #[cfg(test)]
+    pub(crate) fn of(counts: &[(Tally, u64)]) -> Self {
+        let row = |(tally, count): &(Tally, u64)| (*tally as u8, count.cast_signed());
+        Self(counts.iter().map(row).collect())
+    }
+
     /// One of them.
     pub fn get(&self, tally: Tally) -> u64 {
         let found = self.0.iter().find(|(number, _)| *number == tally as u8);

@@ -19,8 +19,9 @@ pub use self::{
 };
 pub(super) use self::{
     aside::retry_parked,
+    line::drop_job,
     need::{Sight, rank_of, schedule},
-    outcome::lose,
+    outcome::{count_still, lose},
     sweep::sweep,
 };
 

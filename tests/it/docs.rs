@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use bowerbird::{cli::Cli, config};
+use bowerbird::{app::metric, cli::Cli, config};
 use clap::{CommandFactory, Parser};
 use twilight_model::guild::Permissions;
 
@@ -61,6 +61,34 @@ fn the_sample_lists_every_setting_with_its_default() {
         })
         .collect();
     assert_eq!(listed, defaults());
+}
+
+#[test]
+fn every_metric_is_described_and_watchers_name_only_those() {
+    let described: Vec<[String; 3]> = rows(&read("docs/operation.md"), "Metrics")
+        .into_iter()
+        .map(|row| {
+            let cell = |cell: &str| code(cell).map(str::to_owned).collect::<Vec<_>>().join(",");
+            [cell(&row[0]), cell(&row[2]), row[3].clone()]
+        })
+        .collect();
+    let metrics: Vec<[String; 3]> = metric::ALL
+        .iter()
+        .map(|metric| [metric.name.to_owned(), metric.labels.join(","), metric.help.to_owned()])
+        .collect();
+    assert_eq!(described, metrics);
+    for file in ["assets/operation/grafana.json", "assets/operation/alerts.yml"] {
+        let text = read(file);
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let named: Vec<&str> = words.filter(|word| word.starts_with("bowerbird_")).collect();
+        assert!(named.len() > 5, "{file}");
+        for name in named {
+            assert!(metrics.iter().any(|[known, ..]| known == name), "{file} names {name}");
+        }
+    }
+    let dashboard: serde_json::Value =
+        serde_json::from_str(&read("assets/operation/grafana.json")).unwrap();
+    assert!(dashboard["panels"].as_array().unwrap().len() > 10);
 }
 
 /// Docker reads a line with anything but a comment, a name or a value as an error, and keeps quotes.

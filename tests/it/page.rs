@@ -4,7 +4,7 @@
 
 mod archive;
 mod browse;
-mod browser;
+pub(crate) mod browser;
 mod live;
 mod media;
 mod real;

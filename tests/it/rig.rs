@@ -110,6 +110,11 @@ impl Rig {
         self.folder.path()
     }
 
+    /// Everything that was logged and printed so far.
+    pub(crate) fn said(&self) -> String {
+        self.log.tail(usize::MAX)
+    }
+
     /// Starts a command.
     #[track_caller]
     pub(crate) fn spawn<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Process {

@@ -27,7 +27,7 @@ const OBJECTS: [(&str, &str); 9] = [
 struct Site {
     address: String,
     bucket: Arc<dyn Bucket>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 struct Answer {
@@ -52,7 +52,7 @@ impl Site {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         tokio::spawn(serve::serve(listener, serve::router(bucket.clone()), std::future::pending()));
-        Self { address, bucket, _folder: folder }
+        Self { address, bucket, folder }
     }
 
     /// Sends a request as it stands, since clients tidy the paths that a test wants to send.
@@ -149,6 +149,48 @@ async fn what_strangers_posted_never_runs() {
     }
     assert_eq!(site.get("/media/ab.mp4").await.header("content-security-policy"), "sandbox");
     assert_eq!(site.get("/").await.header("content-security-policy"), "frame-ancestors 'none'");
+}
+
+#[tokio::test]
+async fn every_answer_keeps_other_sites_away() {
+    let site = Site::new().await;
+    for (method, path) in [
+        ("GET", "/"),
+        ("HEAD", "/media/ab.mp4"),
+        ("GET", "/media/cd.html"),
+        ("GET", "/nothing"),
+        ("POST", "/"),
+        ("GET", "/../secret.txt"),
+    ] {
+        let answer = site.ask(method, path, &[]).await;
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("referrer-policy", "no-referrer"),
+            ("x-frame-options", "DENY"),
+            ("cross-origin-opener-policy", "same-origin"),
+            ("cross-origin-resource-policy", "same-origin"),
+        ] {
+            assert_eq!(answer.header(name), value, "{name} of {method} {path}");
+        }
+        assert!(answer.header("permissions-policy").contains("camera=()"), "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn a_link_out_of_the_folder_leads_nowhere() {
+    let site = Site::new().await;
+    let folder = site.folder.path();
+    std::fs::create_dir(folder.join("private")).unwrap();
+    std::fs::write(folder.join("private/secret.mp4"), "secret").unwrap();
+    std::os::unix::fs::symlink(folder.join("private"), folder.join("archive/linked")).unwrap();
+    std::os::unix::fs::symlink("../../secret.txt", folder.join("archive/media/ef.txt")).unwrap();
+    for path in ["/linked/secret.mp4", "/media/ef.txt"] {
+        for headers in [&[][..], &[("Range", "bytes=0-2")]] {
+            let answer = site.ask("GET", path, headers).await;
+            assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR, "{path}");
+            assert_eq!(answer.body, "", "{path}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -255,6 +297,14 @@ async fn nothing_outside_the_bucket_is_served() {
         "/./index.html",
         "/.tmp/a",
         "/index.html%00",
+        "/index.html%2500",
+        "/%252e%252e/secret.txt",
+        "/..%c0%afsecret.txt",
+        "/..;/secret.txt",
+        "/....//secret.txt",
+        "/.lock",
+        "/%2e%2e%2f%2e%2e%2f%2e%2e%2fetc/passwd",
+        "/media/con",
         "/etc/passwd",
         "//etc/passwd",
         "/C:/secret.txt",

@@ -32,7 +32,17 @@ fn keys(value: &Value) -> Vec<&str> {
 fn assert_keys(status: &Value) {
     assert_eq!(
         keys(status),
-        ["files", "messages_read", "parked", "places", "published", "service", "waiting"]
+        [
+            "files",
+            "messages_read",
+            "parked",
+            "parked_messages",
+            "places",
+            "published",
+            "service",
+            "verified",
+            "waiting"
+        ]
     );
     assert_eq!(
         keys(&status["files"]),
@@ -40,7 +50,14 @@ fn assert_keys(status: &Value) {
     );
     assert_eq!(
         keys(&status["waiting"]),
-        ["download_bytes", "downloads", "downloads_parked", "thumbnails", "thumbnails_parked"]
+        [
+            "download_bytes",
+            "downloads",
+            "downloads_parked",
+            "messages_parked",
+            "thumbnails",
+            "thumbnails_parked"
+        ]
     );
     assert_eq!(
         keys(&status["places"][0]),

@@ -1,6 +1,7 @@
 //! What a look finds in real media, with the real ffmpeg.
 #![allow(clippy::unwrap_used, reason = "a test says that it failed by panicking")]
 
+mod bombs;
 mod children;
 mod host;
 mod links;

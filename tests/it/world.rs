@@ -23,6 +23,7 @@ mod links;
 mod copies;
 mod access;
 mod forget;
+mod reconcile;
 
 use std::{
     collections::BTreeSet,
@@ -35,7 +36,7 @@ use std::{
 };
 
 use bowerbird::{
-    actors::backfill::Wanted,
+    actors::{backfill::Wanted, reconcile::Reconciling},
     app::from_now_on,
     bucket::{Faults, MemoryBucket},
     domain::{
@@ -71,6 +72,8 @@ struct World {
     dice: Dice,
     weather: Weather,
     requests: Requests,
+    /// Those that were made to read again.
+    again: Requests,
     fetches: Arc<AtomicU64>,
     turns: Turns,
     kv: Arc<MemoryKv>,
@@ -80,6 +83,7 @@ struct World {
     folder: tempfile::TempDir,
     mode: MediaMode,
     wanted: Wanted,
+    reconciling: Reconciling,
     selection: MediaSelection,
     opt_out_roles: BTreeSet<RoleId>,
     end: Option<(Step, u32)>,
@@ -107,6 +111,7 @@ impl World {
             dice: Dice::new(seed),
             weather: Weather::new(Climate::calm()),
             requests: Requests::default(),
+            again: Requests::default(),
             fetches: Arc::default(),
             turns: Arc::default(),
             kv: Arc::default(),
@@ -116,6 +121,7 @@ impl World {
             folder,
             mode: MediaMode::Copy,
             wanted: from_now_on(true),
+            reconciling: Reconciling::Never,
             selection: MediaSelection { kinds: MediaKind::ALL.into(), max_size: None },
             opt_out_roles: BTreeSet::new(),
             end: None,

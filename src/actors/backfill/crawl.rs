@@ -412,16 +412,17 @@ impl Crawl {
 
     fn report(&self, atlas: &Atlas) {
         let looked = self.selection.guilds.iter().all(|guild| atlas.visited.contains(guild));
-        let idle = looked
-            && atlas.in_flight.is_empty()
-            && atlas.queued.is_empty()
+        let busy = !looked
+            || !atlas.in_flight.is_empty()
+            || !atlas.queued.is_empty()
+            || !atlas.visiting.is_empty();
+        let idle = !busy
             && atlas.resting.iter().all(|(_, place)| atlas.settling.contains(place))
-            && atlas.visiting.is_empty()
             && atlas.doubtful.is_empty();
         let of = |row: &PlaceRow| self.share_read(atlas, row);
         self.progress.send_if_modified(|progress| {
             let was_idle = progress.idle;
-            progress.update(idle, atlas.in_flight.len(), || {
+            progress.update((idle, busy), atlas.in_flight.len(), || {
                 atlas.places.values().filter_map(of).collect()
             });
             if idle && !was_idle {

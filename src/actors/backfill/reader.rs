@@ -130,6 +130,9 @@ impl Reader {
         messages.retain(|message| wanted.contains(message.id));
         unreadable.retain(|message| message.id.is_none_or(|id| wanted.contains(id)));
         debug!(%place, messages = count, ?span, "page read");
+        for message in messages.iter().filter(|message| !message.attachments.is_empty()) {
+            debug!(message_id = %message.id, files = message.attachments.len(), "read");
+        }
         let read = PageRead { place, span, messages, unreadable, anchor, answered_at };
         // Before anything of theirs is written down.
         let told = self.members.look_up(row.place.guild, &read.messages).await?;

@@ -68,7 +68,10 @@ impl Ear {
                 return Left::Done;
             };
             let line = match heard {
-                Heard::Event { sequence, event } => Line::Event { sequence, event },
+                Heard::Event { sequence, event } => {
+                    self.heard();
+                    Line::Event { sequence, event }
+                }
                 Heard::Ready { session, guilds } => {
                     info!(
                         shard = self.shard.0,
@@ -99,6 +102,15 @@ impl Ear {
                 Err(TrySendError::Closed(_)) => return Left::Done,
             }
         }
+    }
+
+    /// Remembers when something was heard; nobody is woken for it.
+    fn heard(&self) {
+        let now = self.parts.clock.now();
+        self.parts.health.send_if_modified(|health| {
+            health.heard_at = Some(now);
+            false
+        });
     }
 
     fn is_connected(&self, connected: bool) {

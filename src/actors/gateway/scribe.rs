@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use tokio::sync::{mpsc, watch};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::{Line, Parts, next_batch};
 use crate::{
@@ -52,6 +52,8 @@ impl Scribe {
     pub(super) async fn write(self, mut heard: mpsc::Receiver<Line>) {
         loop {
             let batch = next_batch(&mut heard, BATCH).await;
+            let waiting = u32::try_from(heard.len()).unwrap_or(u32::MAX);
+            metrics::gauge!("bowerbird_gateway_events_waiting").set(waiting);
             if batch.is_empty() {
                 return;
             }
@@ -71,7 +73,7 @@ impl Scribe {
                 }
             }
             let mut notes = self.note(events).await;
-            notes.changes.extend(begun.then(|| Started.into()));
+            notes.changes.extend(begun.then(|| Started { shard: self.shard.0 }.into()));
             notes.changes.push(self.moved(session.as_ref()));
             self.parts.ledger.record(notes.changes).await;
             self.durable.send_replace(session);
@@ -174,6 +176,9 @@ impl Desk {
     fn observe(&mut self, message: Message) {
         let told = self.members.told_by(&message);
         self.notes.changes.extend(told.map(Change::from));
+        if !message.attachments.is_empty() {
+            debug!(message_id = %message.id, files = message.attachments.len(), "heard");
+        }
         if let Some(Change::Observed(observed)) = self.notes.changes.last_mut() {
             observed.messages.push(message);
         } else {

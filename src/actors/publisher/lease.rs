@@ -49,13 +49,15 @@ impl Keeper {
         }
     }
 
+    /// Whether the bucket took it lately, so that nobody else can write.
+    pub async fn is_held(&self) -> bool {
+        let lease = self.lease.lock().await;
+        lease.as_ref().is_some_and(|lease| lease.is_valid(self.clock.now().into()))
+    }
+
     /// Makes sure that nobody else can write while we do.
-    pub(super) async fn assure(&self) -> Result<(), LeaseError> {
-        let valid = {
-            let lease = self.lease.lock().await;
-            lease.as_ref().is_some_and(|lease| lease.is_valid(self.clock.now().into()))
-        };
-        if valid { Ok(()) } else { self.renew().await }
+    pub(in crate::actors) async fn assure(&self) -> Result<(), LeaseError> {
+        if self.is_held().await { Ok(()) } else { self.renew().await }
     }
 
     async fn renew(&self) -> Result<(), LeaseError> {

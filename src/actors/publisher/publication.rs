@@ -391,7 +391,7 @@ fn current_shards(
 }
 
 /// The places whose entries, names and coverage everybody may see.
-fn shown_places(places: &[PlaceRow], selection: &PlaceSelection) -> HashSet<ChannelId> {
+pub fn shown_places(places: &[PlaceRow], selection: &PlaceSelection) -> HashSet<ChannelId> {
     let by_id: HashMap<ChannelId, &Place> =
         places.iter().map(|row| (row.place.id, &row.place)).collect();
     let ancestors = |row: &PlaceRow| row.place.ancestors(|id| by_id.get(&id).copied());

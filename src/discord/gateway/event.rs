@@ -77,7 +77,7 @@ pub enum Event {
 
 impl Event {
     /// Reads what Discord calls `kind`.
-    pub(super) fn read(kind: &str, data: &RawValue) -> Self {
+    pub(in crate::discord) fn read(kind: &str, data: &RawValue) -> Self {
         let read = match kind {
             "MESSAGE_CREATE" => return posted(kind, data),
             "MESSAGE_UPDATE" => return edited(kind, data),

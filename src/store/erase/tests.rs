@@ -50,6 +50,7 @@ impl World {
             key: key(second, file),
             sha256: sha(number),
             content: content(number),
+            stamp: None,
         });
     }
 

@@ -8,6 +8,7 @@ use super::{
 use crate::{
     domain::{
         entry::{Content, Entry, EntryKey, Sha256},
+        id::MessageId,
         job::{Job, JobState, Queue, Rank, Subject},
         link::Link,
         retry::MAX_BEGINNINGS,
@@ -55,6 +56,8 @@ pub struct Claimed {
     pub subject: Subject,
     /// What is to be done.
     pub task: Task,
+    /// The message on whose account it is done: what ties the lines of a log together.
+    pub message: MessageId,
     /// How often it was begun, this time included.
     pub attempts: u16,
 }
@@ -188,9 +191,9 @@ fn begin(
         await_link(txn, context, queue, subject, *key, &job)?;
         return Ok(None);
     }
-    let attempts = job.attempts + 1;
+    let (attempts, message) = (job.attempts + 1, job.rank.message());
     set_job(txn, queue, subject, Some(Job { attempts, ..job }))?;
-    Ok(Some(Claimed { subject, task, attempts }))
+    Ok(Some(Claimed { subject, task, message, attempts }))
 }
 
 fn task_of(txn: &Txn<'_>, queue: Queue, subject: Subject) -> Result<Option<Task>, StoreError> {

@@ -73,8 +73,19 @@ pub enum Fault {
     /// A 403 or 429 from Cloudflare: HTML, none of Discord's headers, `Retry-After` only when told,
     /// and then every further request before its time gets one too.
     Cloudflare(u16, Option<Duration>),
+    /// The answer is another one, made of the one that would have been given; headers and length follow it.
+    Forge(Arc<dyn Fn(Vec<u8>) -> Forged + Send + Sync>),
     /// The world changes just before this request is answered.
     Act(Arc<dyn Fn(&World) + Send + Sync>),
+}
+
+/// An answer that nobody but a liar gives.
+#[derive(Clone, Debug, Default)]
+pub struct Forged {
+    /// Headers beside the usual ones.
+    pub headers: Vec<(&'static str, String)>,
+    /// What is sent.
+    pub body: Vec<u8>,
 }
 
 /// Whose limit a 429 tells of.
@@ -109,6 +120,14 @@ impl Rule {
         Self::nth(target, n, Fault::Act(Arc::new(act)))
     }
 
+    /// Fires at each request, with another answer in the place of the true one.
+    pub fn forge(
+        target: Target,
+        forge: impl Fn(Vec<u8>) -> Forged + Send + Sync + 'static,
+    ) -> Self {
+        Self::new(target, When::Always, Fault::Forge(Arc::new(forge)))
+    }
+
     /// Looks only at requests with this id in their path: a channel's, a file's.
     #[must_use]
     pub fn only(mut self, id: u64) -> Self {
@@ -132,6 +151,7 @@ impl fmt::Debug for Fault {
             Self::WrongBytes => f.write_str("wrong bytes"),
             Self::Limited(scope, pause) => write!(f, "429 of scope {scope:?} for {pause:?}"),
             Self::Cloudflare(status, pause) => write!(f, "Cloudflare {status}, retry {pause:?}"),
+            Self::Forge(_) => f.write_str("forgery"),
             Self::Act(_) => f.write_str("change of the world"),
         }
     }

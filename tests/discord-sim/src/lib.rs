@@ -30,7 +30,7 @@ pub use self::{
     clock::{Clock, iso8601},
     compose::{Edit, NewAttachment, NewChannel, NewMessage},
     content::{Content, Sums},
-    faults::{Fault, Rule, Scope, Target, When},
+    faults::{Fault, Forged, Rule, Scope, Target, When},
     gateway::{Acknowledge, EventFault, EventRule, Gateway},
     ids::{AttachmentId, ChannelId, DISCORD_EPOCH, GuildId, MessageId, RoleId, UserId, first_at},
     model::{Kind, MessageContent, Overwrite, Subject},

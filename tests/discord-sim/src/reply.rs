@@ -115,6 +115,13 @@ impl Reply {
                     let (start, end) = reply.range;
                     Self { range: (start, end.saturating_sub(*bytes).max(start)), ..reply }
                 }
+                Fault::Forge(forge) => {
+                    let all = reply.content.to_bytes().map(Vec::from).unwrap_or_default();
+                    let forged = forge(all);
+                    let content = Content::bytes(forged.body);
+                    let reply = Self { range: (0, content.size()), content, ..reply };
+                    reply.with(forged.headers)
+                }
                 Fault::Reset
                 | Fault::Stall(_)
                 | Fault::Drip(..)

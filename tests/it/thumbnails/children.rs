@@ -106,6 +106,29 @@ async fn who_floods_is_stopped() {
 }
 
 #[tokio::test]
+async fn who_leaves_somebody_behind_takes_them_along() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = look(faked("orphan"), instructions(&folder)).await.unwrap().unwrap_err();
+    assert!(matches!(error, ThumbnailError::Unreadable { .. }), "{error:?}");
+    gone(&running(&folder).await).await;
+}
+
+/// Other systems have no way to limit another process.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn nobody_gets_more_than_a_share_of_the_machine() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = look(faked("limits"), instructions(&folder)).await.unwrap().unwrap_err();
+    assert!(matches!(error, ThumbnailError::Unreadable { .. }), "{error:?}");
+    let said = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+    // Kilobytes, as `ulimit` counts, and seconds.
+    assert_eq!(said("limits").trim(), format!("{} 300", 1024 * 1024));
+    assert!(said("memory").contains("memory exhausted"), "{}", said("memory"));
+    let flood = fs::metadata(folder.path().join("flood")).unwrap().len();
+    assert!(flood <= 64 * 1024, "{flood} bytes were written");
+}
+
+#[tokio::test]
 async fn who_babbles_is_heard_to_the_end_and_quoted_briefly() {
     let error = look(faked("babble"), real_clip()).await.unwrap().unwrap_err();
     let ThumbnailError::Unreadable { reason } = error else { panic!("{error:?}") };

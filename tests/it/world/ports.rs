@@ -141,6 +141,10 @@ impl Connection for PanickingConnection {
 
 #[async_trait]
 impl Cdn for Panicking<dyn Cdn> {
+    fn allows(&self, link: &Link) -> Result<(), CdnError> {
+        self.inner.allows(link)
+    }
+
     async fn open(&self, link: &Link) -> Result<Download, CdnError> {
         self.fuse.burn(&format!("cdn open {}", link.unsigned()));
         self.inner.open(link).await

@@ -57,6 +57,12 @@ pub(super) struct State {
     signatures: u64,
     /// The fate of the next event; the weather decides.
     pub(super) telling: Telling,
+    /// Messages that pages leave out though they are there.
+    pub(super) overlooked: BTreeSet<MessageId>,
+    /// Messages that are not found by their id though they are there.
+    pub(super) mislaid: BTreeSet<MessageId>,
+    /// Messages that make no sense.
+    pub(super) garbled: BTreeSet<MessageId>,
 }
 
 /// Time runs while a process does, and is moved by hand in between.
@@ -139,6 +145,9 @@ impl Truth {
             roles: BTreeMap::new(),
             signatures: 0,
             telling: Telling::Once,
+            overlooked: BTreeSet::new(),
+            mislaid: BTreeSet::new(),
+            garbled: BTreeSet::new(),
         };
         Self { state: Arc::new(Mutex::new(state)), told: watch::Sender::new(0) }
     }
