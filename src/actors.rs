@@ -10,7 +10,11 @@
 //!                        ┌────────────┬─────────────┬────┴──────┬──────────────┐
 //!                     Download     Thumbnail       Mover      Refresh       Publisher
 //!                   CDN→spool→bucket  ffmpeg→bucket  bucket↔bucket  signed links   shards→manifest→bucket
+//!
+//!  Verifier: bucket beside store, when the app asks and by itself; Record(Sealed · Mended · Verified)
 //! ```
+//!
+//! Reconcile stands beside Backfill, and reads again what was read once Backfill has nothing to read.
 //!
 //! Everybody awaits Persistence; Persistence awaits nobody and wakes with `try_send`; Gateway's own loop awaits
 //! nothing but the gateway. So waiting requests form no cycle.
@@ -20,8 +24,11 @@
 pub mod alarm;
 pub mod supervisor;
 pub mod persistence;
+pub mod members;
+pub mod census;
 pub mod gateway;
 pub mod backfill;
+pub mod reconcile;
 pub mod worker;
 pub mod hands;
 pub mod download;
@@ -29,6 +36,7 @@ pub mod thumbnail;
 pub mod mover;
 pub mod refresh;
 pub mod publisher;
+pub mod verifier;
 
 use actix::prelude::*;
 

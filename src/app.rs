@@ -9,12 +9,19 @@ pub mod vitals;
 pub mod alerts;
 pub mod attend;
 pub mod control;
+pub mod forget;
+pub mod bureau;
 pub mod checkup;
 pub mod logs;
 pub mod progress;
 pub mod stills;
+pub mod verify;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use actix::prelude::*;
 use tokio::{sync::watch, time::Instant};
@@ -25,15 +32,19 @@ use crate::{
         Drain,
         alarm::{Alarm, Fatal},
         backfill::{self, Backfill, Progress, Wanted},
+        census::{self, Census},
         download::Copier,
         gateway::{self, Gateway, Health},
         hands::Hands,
+        members::Members,
         mover::{self, Mover},
         persistence::{self, Ledger, Persistence},
         publisher::{self, Keeper, Page, Publisher},
+        reconcile::{self, Reconcile, Reconciled, Reconciling},
         refresh::{self, Refresh},
         supervisor::Supervisor,
         thumbnail::{Eyes, Looker},
+        verifier::{self, Board, Examiner, Fetcher, Mender, Verifier, Verify},
         worker::{self, Work, Worker},
     },
     bucket::Bucket,
@@ -42,8 +53,9 @@ use crate::{
     discord::{self, Discord},
     domain::{
         coverage::Span,
-        id::MessageId,
+        id::{MessageId, RoleId},
         selection::{MediaMode, PlaceSelection, Policy},
+        time::Timestamp,
     },
     ffmpeg::Thumbnailer,
     spool::Spool,
@@ -54,6 +66,8 @@ use crate::{
 pub struct Ports {
     /// Discord over REST.
     pub discord: Arc<dyn Discord>,
+    /// The same, for calls that can wait.
+    pub patient: Arc<dyn Discord>,
     /// Discord's gateway; none for work that ends.
     pub gateway: Option<Arc<dyn discord::gateway::Gateway>>,
     /// Where files come from.
@@ -83,16 +97,22 @@ pub struct Orders {
     pub selection: PlaceSelection,
     /// What of their history.
     pub wanted: Wanted,
+    /// What of it is read again.
+    pub reconciling: Reconciling,
     /// How long after a live message its place is read back.
     pub confirm_after: Duration,
     /// Transfers at a time.
     pub downloads: usize,
     /// Looks at a time.
     pub thumbnails: usize,
+    /// How often the archive is verified by itself.
+    pub verify_every: Option<Duration>,
     /// The page around the data.
     pub page: Page,
     /// The address under which Discord serves pictures of people.
     pub pictures: String,
+    /// Members with one of these roles are not archived.
+    pub opt_out_roles: BTreeSet<RoleId>,
 }
 
 /// The threads on which everything but the actors runs: one for each core, so that hashing and packing use them all.
@@ -106,6 +126,22 @@ pub fn runtime() -> tokio::runtime::Runtime {
 /// Everything to come, what was asked for before, and all of history when it is asked for now.
 pub const fn from_now_on(history_too: bool) -> Wanted {
     if history_too { Wanted::From(MessageId::FIRST) } else { Wanted::AsRemembered }
+}
+
+/// What is covered is read again within each such period, or never.
+pub const fn reconciling(period: Option<Duration>) -> Reconciling {
+    match period {
+        Some(period) => Reconciling::Every(period),
+        None => Reconciling::Never,
+    }
+}
+
+/// What is covered of a span is read again, once, when it was asked for, and unless it was since then.
+pub const fn reconciling_once(span: Span, asked_at: Option<Timestamp>) -> Reconciling {
+    match asked_at {
+        Some(asked_at) => Reconciling::Once { span, asked_at },
+        None => Reconciling::Never,
+    }
 }
 
 /// What lies in a span, and nothing to come.
@@ -130,14 +166,22 @@ pub struct Service {
     pub store: Store,
     /// How far reading has come.
     pub progress: watch::Receiver<Progress>,
+    /// How far reading again has come.
+    pub reconciled: watch::Receiver<Reconciled>,
     /// Counts commits, for those who wait for a state of the store.
     pub commits: watch::Receiver<u64>,
     /// How the gateway's shards are.
     pub health: watch::Receiver<Health>,
+    /// How far verifications are.
+    pub board: watch::Receiver<Board>,
+    verifier: Addr<Verifier>,
     policy: Arc<Policy>,
     clock: Clock,
     gateway: Option<Addr<Gateway>>,
+    census: Option<Addr<Census>>,
     backfill: Addr<Backfill>,
+    reconcile: Addr<Reconcile>,
+    reconciling: Reconciling,
     refresh: Addr<Refresh>,
     download: Addr<Worker<Copier>>,
     thumbnail: Addr<Worker<Looker>>,
@@ -158,6 +202,7 @@ struct Common {
     clock: Clock,
     policy: Arc<Policy>,
     selection: Arc<PlaceSelection>,
+    hands: Hands,
 }
 
 impl Service {
@@ -171,7 +216,10 @@ impl Service {
         let (thumbnail, thumbnail_seat) = supervisor.seat("thumbnail", worker::MAILBOX);
         let (download, download_seat) = supervisor.seat("download", worker::MAILBOX);
         let (refresh, refresh_seat) = supervisor.seat("refresh", refresh::MAILBOX);
+        let (reconcile, reconcile_seat) = supervisor.seat("reconcile", reconcile::MAILBOX);
         let (backfill, backfill_seat) = supervisor.seat("backfill", backfill::MAILBOX);
+        let (census, census_seat) = supervisor.seat("census", census::MAILBOX);
+        let (verifier, verifier_seat) = supervisor.seat("verifier", verifier::MAILBOX);
         let (gateway, gateway_seat) = supervisor.seat("gateway", gateway::MAILBOX);
 
         let common = Common {
@@ -181,9 +229,11 @@ impl Service {
             clock: ports.clock,
             policy: Arc::new(orders.policy.clone()),
             selection: Arc::new(orders.selection.clone()),
+            hands: Hands::default(),
         };
         let commits = watch::Sender::new(0);
         let progress = watch::Sender::new(Progress::new());
+        let reconciled = watch::Sender::new(Reconciled::default());
         let health = watch::Sender::new(Health::default());
 
         persistence_seat.start(Persistence::new(persistence::Parts {
@@ -198,36 +248,27 @@ impl Service {
                 (Hint::Publish, publisher.clone().recipient()),
                 (Hint::Survey, backfill.clone().recipient()),
                 (Hint::Move, mover.clone().recipient()),
+                (Hint::Reconcile, reconcile.clone().recipient()),
             ]),
             commits: commits.clone(),
         }));
         publisher_seat.start(Publisher::new(common.publisher(&ports, orders)));
-        let hands = Hands::default();
-        mover_seat.start(Worker::new(common.worker(mover_over(&ports, &hands), mover::AT_ONCE)));
-        thumbnail_seat.start(Worker::new(common.worker(
-            Looker {
-                thumbnailer: Arc::clone(&ports.thumbnailer),
-                cdn: Arc::clone(&ports.cdn),
-                bucket: Arc::clone(&ports.bucket),
-                spool: ports.spool.clone(),
-                eyes: Eyes::default(),
-                store: common.store.clone(),
-                hands: hands.clone(),
-            },
-            orders.thumbnails,
-        )));
-        download_seat.start(Worker::new(common.worker(
-            Copier {
-                cdn: Arc::clone(&ports.cdn),
-                bucket: Arc::clone(&ports.bucket),
-                spool: ports.spool.clone(),
-                store: common.store.clone(),
-                hands,
-            },
-            orders.downloads,
-        )));
+        mover_seat.start(Worker::new(common.worker(common.mover(&ports), mover::AT_ONCE)));
+        let looker = common.looker(&ports);
+        thumbnail_seat.start(Worker::new(common.worker(looker, orders.thumbnails)));
+        let copier = common.copier(&ports);
+        download_seat.start(Worker::new(common.worker(copier, orders.downloads)));
         refresh_seat.start(Refresh::new(common.refresh(&ports)));
+        let reading = progress.subscribe();
+        reconcile_seat.start(common.reconcile(&ports, orders, reading, reconciled.clone()));
         backfill_seat.start(Backfill::new(common.backfill(&ports, orders, progress.clone())));
+        let members = common.members(&ports, orders);
+        let asks = members.is_asked();
+        if asks {
+            census_seat.start(Census::new(members.clone(), Arc::clone(&common.selection)));
+        }
+        let board = watch::Sender::new(Board::default());
+        verifier_seat.start(Verifier::new(common.verifier(&ports, orders, board.clone())));
         let listens = ports.gateway.is_some();
         if let Some(port) = ports.gateway {
             gateway_seat.start(Gateway::new(gateway::Parts {
@@ -240,15 +281,22 @@ impl Service {
                 clock: common.clock,
                 alarm: common.alarm.clone(),
                 health: health.clone(),
+                members,
             }));
         }
         Self {
             supervisor,
             progress: progress.subscribe(),
+            reconciled: reconciled.subscribe(),
+            reconciling: orders.reconciling,
             commits: commits.subscribe(),
             health: health.subscribe(),
+            board: board.subscribe(),
+            verifier,
             gateway: listens.then_some(gateway),
+            census: asks.then_some(census),
             backfill,
+            reconcile,
             refresh,
             download,
             thumbnail,
@@ -261,6 +309,11 @@ impl Service {
             policy: common.policy,
             clock: common.clock,
         }
+    }
+
+    /// Where verifications are asked for.
+    pub fn verifier(&self) -> Recipient<Verify> {
+        self.verifier.clone().recipient()
     }
 
     /// Sources stop, what was begun ends, the archive is published and the store flushed, all within the deadline.
@@ -276,7 +329,12 @@ impl Service {
         if let Some(gateway) = &self.gateway {
             drained("gateway", gateway.send(Drain).await);
         }
+        if let Some(census) = &self.census {
+            drained("census", census.send(Drain).await);
+        }
+        drained("verifier", self.verifier.send(Drain).await);
         drained("backfill", self.backfill.send(Drain).await);
+        drained("reconcile", self.reconcile.send(Drain).await);
         drained("refresh", self.refresh.send(Drain).await);
         drained("download", self.download.send(Drain).await);
         drained("thumbnail", self.thumbnail.send(Drain).await);
@@ -285,9 +343,15 @@ impl Service {
         drained("persistence", self.persistence.send(Drain).await);
     }
 
+    /// Whether everything that was asked for was read, and read again.
+    pub fn has_read(&self) -> bool {
+        let again = matches!(self.reconciling, Reconciling::Once { .. });
+        self.progress.borrow().idle && (!again || self.reconciled.borrow().done)
+    }
+
     /// Whether everything that was asked for is done: read, copied, looked at and published.
     pub fn is_done(&self) -> Result<bool, crate::store::StoreError> {
-        if !self.progress.borrow().idle {
+        if !self.has_read() {
             return Ok(false);
         }
         let tallies = self.store.tallies()?;
@@ -301,7 +365,7 @@ impl Service {
     /// nothing has moved for so long that waiting on makes no sense.
     pub async fn done(&self) -> Result<(), Fatal> {
         let mut commits = self.commits.clone();
-        let mut progress = self.progress.clone();
+        let (mut progress, mut reconciled) = (self.progress.clone(), self.reconciled.clone());
         let mut moved = (Tallies::default(), Instant::now());
         loop {
             if self.is_done().unwrap_or(false) {
@@ -317,6 +381,7 @@ impl Service {
                 fatal = self.alarm.rung() => return Err(fatal),
                 _ = commits.changed() => {}
                 _ = progress.changed() => {}
+                _ = reconciled.changed() => {}
                 // Time alone makes links due.
                 () = tokio::time::sleep(Duration::from_secs(1)) => {}
             }
@@ -352,6 +417,38 @@ impl Common {
         }
     }
 
+    fn looker(&self, ports: &Ports) -> Looker {
+        Looker {
+            thumbnailer: Arc::clone(&ports.thumbnailer),
+            bucket: Arc::clone(&ports.bucket),
+            cdn: Arc::clone(&ports.cdn),
+            spool: ports.spool.clone(),
+            eyes: Eyes::default(),
+            store: self.store.clone(),
+            hands: self.hands.clone(),
+        }
+    }
+
+    fn copier(&self, ports: &Ports) -> Copier {
+        Copier {
+            cdn: Arc::clone(&ports.cdn),
+            bucket: Arc::clone(&ports.bucket),
+            spool: ports.spool.clone(),
+            store: self.store.clone(),
+            hands: self.hands.clone(),
+        }
+    }
+
+    fn mover(&self, ports: &Ports) -> Mover {
+        Mover {
+            public: Arc::clone(&ports.bucket),
+            private: Arc::clone(&ports.private),
+            spool: ports.spool.clone(),
+            store: self.store.clone(),
+            hands: self.hands.clone(),
+        }
+    }
+
     fn worker<W: Work>(&self, work: W, limit: usize) -> worker::Parts<W> {
         let (ledger, store, clock) = (self.ledger.clone(), self.store.clone(), self.clock);
         worker::Parts { work: Arc::new(work), limit, ledger, store, clock }
@@ -365,6 +462,29 @@ impl Common {
             clock: self.clock,
             alarm: self.alarm.clone(),
         }
+    }
+
+    fn verifier(
+        &self,
+        ports: &Ports,
+        orders: &Orders,
+        board: watch::Sender<Board>,
+    ) -> verifier::Parts {
+        let examiner = Examiner {
+            bucket: Arc::clone(&ports.bucket),
+            store: self.store.clone(),
+            ledger: self.ledger.clone(),
+            policy: Arc::clone(&self.policy),
+            selection: Arc::clone(&self.selection),
+            clock: self.clock,
+        };
+        let fetcher = Fetcher {
+            discord: Arc::clone(&ports.discord),
+            cdn: Arc::clone(&ports.cdn),
+            spool: ports.spool.clone(),
+        };
+        let mender = Mender { examiner, fetcher: Arc::new(fetcher), lease: ports.lease.clone() };
+        verifier::Parts { mender, width: orders.downloads, every: orders.verify_every, board }
     }
 
     fn backfill(
@@ -382,17 +502,38 @@ impl Common {
             confirm_after: orders.confirm_after,
             alarm: self.alarm.clone(),
             progress,
+            members: self.members(ports, orders),
         }
     }
-}
 
-fn mover_over(ports: &Ports, hands: &Hands) -> Mover {
-    Mover {
-        public: Arc::clone(&ports.bucket),
-        private: Arc::clone(&ports.private),
-        spool: ports.spool.clone(),
-        store: ports.store.clone(),
-        hands: hands.clone(),
+    fn members(&self, ports: &Ports, orders: &Orders) -> Members {
+        Members {
+            discord: Arc::clone(&ports.discord),
+            ledger: self.ledger.clone(),
+            store: self.store.clone(),
+            clock: self.clock,
+            roles: Arc::new(orders.opt_out_roles.clone()),
+        }
+    }
+
+    fn reconcile(
+        &self,
+        ports: &Ports,
+        orders: &Orders,
+        reading: watch::Receiver<Progress>,
+        progress: watch::Sender<Reconciled>,
+    ) -> Reconcile {
+        Reconcile::new(reconcile::Parts {
+            discord: Arc::clone(&ports.patient),
+            ledger: self.ledger.clone(),
+            store: self.store.clone(),
+            selection: Arc::clone(&self.selection),
+            reconciling: orders.reconciling,
+            clock: self.clock,
+            alarm: self.alarm.clone(),
+            reading,
+            progress,
+        })
     }
 }
 

@@ -7,7 +7,9 @@ pub mod run;
 pub mod fetch;
 pub mod serve;
 pub mod status;
+pub mod forget;
 pub mod doctor;
+pub mod verify;
 pub mod healthcheck;
 mod output;
 
@@ -15,7 +17,12 @@ use std::{net::SocketAddr, str::FromStr};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::domain::{coverage::Span, id::MessageId, time::Timestamp};
+use crate::domain::{
+    coverage::Span,
+    forget::Forgotten,
+    id::{ChannelId, GuildId, MessageId, UserId},
+    time::Timestamp,
+};
 
 /// Archives the media of a Discord server into a bucket with a page to browse it.
 #[derive(Clone, Debug, Parser)]
@@ -58,6 +65,10 @@ pub enum Command {
     Serve(ServeArgs),
     /// Tells what is covered, what is pending and what failed for good.
     Status(StatusArgs),
+    /// Erases a person, a message, a channel or a server from the archive, for good.
+    Forget(ForgetArgs),
+    /// Proves that the archive is whole, and mends it with --repair.
+    Verify(VerifyArgs),
     /// Checks the token, permissions, ffmpeg and the bucket, and says how to mend what is wrong.
     Doctor(DoctorArgs),
     /// Ends with 0 while the service on this machine is well (for HEALTHCHECK in containers).
@@ -70,8 +81,10 @@ impl Command {
     pub fn overrides(&self) -> Vec<(&'static str, String)> {
         match self {
             Self::Fetch(fetch) => fetch.overrides(),
-            Self::Run(_) | Self::Serve(_) | Self::Status(_) | Self::Doctor(_) => Vec::new(),
-            Self::Healthcheck => Vec::new(),
+            Self::Run(_) | Self::Serve(_) | Self::Status(_) | Self::Doctor(_) | Self::Verify(_) => {
+                Vec::new()
+            }
+            Self::Healthcheck | Self::Forget(_) => Vec::new(),
         }
     }
 }
@@ -81,13 +94,14 @@ impl Command {
 pub struct RunArgs {
     /// Reads everything that was posted before, too.
     ///
-    /// What was read once is not read again, so this may stay on. Without it the archive begins when the service is
+    /// What was read once is not read again without --reconcile, so this may stay on. Without it the archive begins when the service is
     /// first started; what is posted while it is down is caught up with either way.
     #[arg(long)]
     pub fetch_history: bool,
 }
 
 /// What is read once.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that people give or leave out")]
 #[expect(clippy::doc_markdown, reason = "these comments are the help that a terminal shows")]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 #[command(after_help = "\
@@ -95,6 +109,7 @@ Examples:
   bowerbird fetch --all-channels                        everything there is
   bowerbird fetch --channel-id 1103370250417328202      one channel with its threads
   bowerbird fetch --after 2026-03-01 --before 2026-04-01 --kinds video,image
+  bowerbird fetch --reconcile --after 2026-03-01        what changed on Discord since then
   bowerbird fetch --dry-run --max-size 100MB            what would be read and copied
 
 What was read once is not read again, so an interrupted fetch goes on where it stopped.
@@ -123,10 +138,15 @@ pub struct FetchArgs {
     /// Copies files up to this size, such as 100MB [variable: MAX_FILE_SIZE, default: any].
     #[arg(long, value_name = "SIZE")]
     pub max_size: Option<String>,
+    /// Also reads again what was read before, for edits and deletions that happened while nobody listened.
+    ///
+    /// The service does the same by and by, within RECONCILE_EVERY. This takes a request for each hundred messages.
+    #[arg(long)]
+    pub reconcile: bool,
     /// Goes on with the last fetch that did not end, with the channels and times it was given.
     #[arg(
         long,
-        conflicts_with_all = ["server_id", "channel_id", "all_channels", "after", "before", "kinds", "max_size"]
+        conflicts_with_all = ["server_id", "channel_id", "all_channels", "after", "before", "kinds", "max_size", "reconcile"]
     )]
     pub resume: bool,
     /// Says what would be read and copied, and changes nothing.
@@ -244,7 +264,8 @@ pub struct StatusArgs {
     /// Lists every channel and thread, not only those that need attention.
     #[arg(long, conflicts_with = "json")]
     pub all: bool,
-    /// Has tried again what was put aside because it failed for good, or again and again.
+    /// Has tried again what was put aside because it failed for good, or again and again, and asks again for messages
+    /// that could not be read.
     #[arg(long)]
     pub retry_parked: bool,
     /// Lets what was deleted on Discord all at once be erased like any other deletion: it was meant.
@@ -253,6 +274,95 @@ pub struct StatusArgs {
     /// Shows again what was deleted on Discord all at once, marked as deleted: it was an attack, or a mistake.
     #[arg(long)]
     pub keep_deleted: bool,
+    /// Writes JSON, for programs.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What is forgotten.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+#[command(after_help = "\
+Examples:
+  bowerbird forget --user 80351110224678912 --dry-run        what would be erased
+  bowerbird forget --user 80351110224678912                  erase it, after asking
+  bowerbird forget --message 1103370250417328202 --yes       for scripts
+  bowerbird forget --list                                    what is not archived
+  bowerbird forget --allow 80351110224678912                 archive them again from now on
+
+Erases entries, raw messages, files that nobody else posted, stills, names and pictures of people, and the page's
+files that told of them; then the page is published without them. What is forgotten is not archived again.
+Works through the service that runs on STATE_DIR (./state), or does it itself when none runs.
+Ends with 0 only when all of it is gone from the archive's bucket.")]
+pub struct ForgetArgs {
+    /// Forgets everything that this person (or bot, or webhook) posted; may be given more than once.
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub user: Vec<UserId>,
+    /// Forgets this message; may be given more than once.
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub message: Vec<MessageId>,
+    /// Forgets this channel with its threads, this thread, or this category; may be given more than once.
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub channel: Vec<ChannelId>,
+    /// Forgets this server; may be given more than once.
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub server: Vec<GuildId>,
+    /// Takes this id off the list; what was erased does not come back by itself.
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub allow: Vec<u64>,
+    /// Shows what is on the list.
+    #[arg(long, conflicts_with_all = ["user", "message", "channel", "server", "allow", "dry_run"])]
+    pub list: bool,
+    /// Says what would be erased, and changes nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Does not ask.
+    #[arg(long)]
+    pub yes: bool,
+    /// Writes JSON, for programs.
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl ForgetArgs {
+    /// What is to be forgotten.
+    pub fn what(&self) -> Vec<Forgotten> {
+        let users = self.user.iter().copied().map(Forgotten::User);
+        let messages = self.message.iter().copied().map(Forgotten::Message);
+        let channels = self.channel.iter().copied().map(Forgotten::Channel);
+        let servers = self.server.iter().copied().map(Forgotten::Guild);
+        users.chain(messages).chain(channels).chain(servers).collect()
+    }
+}
+
+/// How closely the archive is looked at, and what becomes of what is found.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Args)]
+#[command(after_help = "\
+Examples:
+  bowerbird verify                                  by names, lengths and checksums
+  bowerbird verify --deep                           by every byte
+  bowerbird verify --repair                         and mend what is wrong
+  bowerbird verify --json | jq .findings
+  BUCKET_NAME=archive bowerbird verify --bucket-only
+
+Asks the service that runs on STATE_DIR (./state), or does it itself when none runs. Where there is no STATE_DIR, the
+archive is compared with its own manifest, as with --bucket-only.
+Ends with 0 when all is well, with 1 when something is wrong, with 2 when that could not be found out.")]
+pub struct VerifyArgs {
+    /// Reads every byte, instead of comparing what listings tell.
+    ///
+    /// A listing of Google Cloud Storage tells checksums. A folder tells lengths and times: there, files are read
+    /// whose time is not that at which they were put.
+    #[arg(long)]
+    pub deep: bool,
+    /// Mends what is wrong: fetches again what Discord still has and marks the rest lost, makes stills again,
+    /// publishes again, and removes what nothing has named for a day.
+    #[arg(long, conflicts_with = "bucket_only")]
+    pub repair: bool,
+    /// Compares the bucket with its own manifest, without a catalogue.
+    #[arg(long)]
+    pub bucket_only: bool,
     /// Writes JSON, for programs.
     #[arg(long)]
     pub json: bool,
@@ -339,6 +449,7 @@ mod tests {
             "bowerbird fetch --all-channels --channel-id 2",
             "bowerbird fetch --resume --after 2026-03-01",
             "bowerbird fetch --resume --channel-id 2",
+            "bowerbird fetch --resume --reconcile",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
         }

@@ -14,6 +14,7 @@ pub mod removal;
 pub mod forget;
 pub mod coverage;
 pub mod crawl;
+pub mod reconcile;
 pub mod entry;
 pub mod job;
 pub mod retry;

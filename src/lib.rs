@@ -13,5 +13,6 @@ pub mod store;
 pub mod domain;
 pub mod ffmpeg;
 pub mod gallery;
+pub mod audit;
 pub mod serve;
 pub mod herald;

@@ -16,11 +16,16 @@ mod record;
 mod people;
 mod erase;
 mod forget;
+mod member;
+mod cleanse;
 mod crawl;
+mod reread;
 mod work;
 mod links;
 mod publication;
 mod removal;
+mod verify;
+mod mend;
 mod vitals;
 mod change;
 #[cfg(test)]
@@ -44,18 +49,23 @@ pub use self::{
     forget::{Allow, Forget},
     kv::{Kv, KvError, Rows, Writes},
     links::{LinkDue, LinksRefreshed},
+    member::MemberSeen,
     memory::MemoryKv,
+    mend::Mended,
     people::{AvatarCopied, ChangedPerson},
     publication::{Announced, Month, MonthEntry, Published, PublishedMonth, PublishedTo},
     record::{Deleted, Observed},
     removal::{Moved, PlacesShown, Tended},
+    reread::{FoundDeleted, ParkedReread, Reread, RereadPlanned, RereadState, UnheardReread},
     sled::SledKv,
     table::Txn,
     tables::{
-        Dirty, ForgottenRow, GuildRow, Held, IndexRow, ParkedMessage, PlaceRow, PublicationRow,
-        SessionRow, ShardRef, ShardsRow, StartsRow, Word,
+        Dirty, ForgottenRow, GuildRow, Held, IndexRow, MemberRow, ParkedMessage, PlaceReread,
+        PlaceRow, PublicationRow, Reading, RereadWhole, SessionRow, ShardRef, ShardsRow, StartsRow,
+        Word,
     },
     tally::{Tallies, Tally},
+    verify::{Contradiction, Examined, Seal, Sealed, VerificationRow, Verified},
     vitals::Backlog,
     work::{Claim, Claimed, Failed, Looked, ParkedJob, Stored, SweepDone, Task},
 };
@@ -77,6 +87,8 @@ pub enum Hint {
     Move,
     /// Something to be done between other changes.
     Tend,
+    /// Something to be read again.
+    Reconcile,
 }
 
 /// Reads the catalogue. Calls block for as long as a disk does, so they belong on a blocking thread.

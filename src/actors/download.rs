@@ -60,9 +60,9 @@ impl Work for Copier {
         let sha256 = spooled.sha256;
         *hold = Some(self.hands.take(Subject::Content(sha256)).await);
         match self.keep(&spooled).await {
-            Ok(content) => {
+            Ok((content, stamp)) => {
                 debug!(object = content.object, size = content.size, "stored");
-                Ok(Stored { key: *key, sha256, content }.into())
+                Ok(Stored { key: *key, sha256, content, stamp }.into())
             }
             Err(failure) => {
                 self.make_room(sha256).await;
@@ -108,9 +108,9 @@ impl Copier {
     }
 
     /// The bytes in the bucket, put there unless they are.
-    async fn keep(&self, spooled: &Spooled) -> Result<Content, Failure> {
+    async fn keep(&self, spooled: &Spooled) -> Result<(Content, Option<i64>), Failure> {
         let when = match self.known(spooled.sha256).await? {
-            Ok(known) => return Ok(known),
+            Ok(known) => return Ok((known, None)),
             Err(when) => when,
         };
         let mut offers = 1;
@@ -125,22 +125,27 @@ impl Copier {
         }
     }
 
-    async fn put(&self, spooled: &Spooled, when: Precondition) -> Result<Content, Failure> {
-        let Spooled { path, sha256, crc32c, size, head } = spooled;
+    async fn put(
+        &self,
+        spooled: &Spooled,
+        when: Precondition,
+    ) -> Result<(Content, Option<i64>), Failure> {
+        let Spooled { path, crc32c, size, head, .. } = spooled;
         let (size, crc32c) = (*size, *crc32c);
-        let object = format!("media/{sha256}.{}", extension_of(head));
+        let object = object_of(spooled);
         let key = ObjectKey::new(object.clone()).expect("made of a hash and a known extension");
         let body = Body::File { path: path.clone(), len: size, crc32c: Crc32c(crc32c) };
-        match self.bucket.put(&key, body, when).await {
-            Ok(_) => {}
+        let stamp = match self.bucket.put(&key, body, when).await {
+            Ok(put) => Some(put.generation.0),
             // A crash between the object and the row left it there, or somebody posted the same file twice at once.
             Err(BucketError::PreconditionFailed { .. }) => {
                 self.check_there(&key, size, crc32c).await?;
+                None
             }
             Err(error) => return Err(bucket_failure(&error)),
-        }
+        };
         let content_type = content_type_of(head);
-        Ok(Content { object, size, crc32c, content_type, look: None })
+        Ok((Content { object, size, crc32c, content_type, look: None }, stamp))
     }
 
     async fn check_there(&self, key: &ObjectKey, size: u64, crc32c: u32) -> Result<(), Failure> {
@@ -153,6 +158,11 @@ impl Copier {
         }
         Err(Failure::Retryable { why: format!("{key} is in the bucket with other bytes") })
     }
+}
+
+/// The name under which a file is kept.
+fn object_of(spooled: &Spooled) -> String {
+    format!("media/{}.{}", spooled.sha256, extension_of(&spooled.head))
 }
 
 /// The extension under which a file is kept. It follows from the bytes alone, so that equal bytes have one name

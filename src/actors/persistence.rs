@@ -30,7 +30,7 @@ use crate::{
     },
 };
 
-/// Those who wait for an answer are few: seven actors with some tasks each.
+/// Those who wait for an answer are few: eight actors with some tasks each.
 pub const MAILBOX: usize = 64;
 
 /// The most requests that share a commit: a bound on how long the first of them waits.

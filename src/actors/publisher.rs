@@ -7,6 +7,7 @@
 mod avatars;
 mod lease;
 mod publication;
+mod sweep;
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,7 +21,7 @@ use tracing::warn;
 use self::{avatars::Avatars, publication::Editor};
 pub use self::{
     lease::{Keeper, LEASE_LASTS},
-    publication::{Page, PublishError},
+    publication::{Page, PublishError, shown_places},
 };
 use super::{Drain, Wake, alarm::Alarm, persistence::Ledger};
 use crate::{
@@ -142,6 +143,9 @@ async fn run(parts: Parts, bell: Arc<Notify>, stage: watch::Sender<Stage>) {
     let mut next_round = parts.clock.now();
     loop {
         let closing = *stage.borrow() != Stage::Open;
+        if !closing {
+            editor.erase().await;
+        }
         let now = parts.clock.now();
         let due = editor.due().await.is_some_and(|by| by <= now);
         if due || closing || next_round <= now {

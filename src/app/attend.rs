@@ -15,7 +15,7 @@ use std::{
 
 use axum::{
     Json, Router,
-    extract::State,
+    extract::{Query, State},
     http::StatusCode,
     routing::{get, post},
 };
@@ -29,13 +29,22 @@ use tracing::info;
 
 use super::{
     control::Order,
+    forget::Listing,
     overview::{Overview, Running},
     vitals::Body,
 };
 use crate::{
-    actors::{backfill::Progress, persistence::Ledger},
-    store::{Change, StoreError},
+    actors::{
+        backfill::Progress,
+        persistence::Ledger,
+        verifier::{Board, Verify},
+    },
+    domain::forget::{Erased, Forgotten},
+    store::{Change, Store, StoreError},
 };
+
+/// An answer that is none.
+type Refusal = (StatusCode, String);
 
 /// The name of the socket in the state folder.
 pub const SOCKET: &str = "control.sock";
@@ -49,8 +58,18 @@ pub struct Attendant {
     body: Body,
     ledger: Ledger,
     progress: watch::Receiver<Progress>,
+    verifications: Verifications,
     recorder: PrometheusHandle,
     parked_shown: Arc<Mutex<BTreeSet<(&'static str, String)>>>,
+}
+
+/// Where verifications are asked for and told.
+#[derive(Clone)]
+pub struct Verifications {
+    /// Who verifies.
+    pub verifier: actix::Recipient<Verify>,
+    /// How far it is.
+    pub board: watch::Receiver<Board>,
 }
 
 impl Attendant {
@@ -59,9 +78,10 @@ impl Attendant {
         body: Body,
         ledger: Ledger,
         progress: watch::Receiver<Progress>,
+        verifications: Verifications,
         recorder: PrometheusHandle,
     ) -> Self {
-        Self { body, ledger, progress, recorder, parked_shown: Arc::default() }
+        Self { body, ledger, progress, verifications, recorder, parked_shown: Arc::default() }
     }
 
     /// Answers on a TCP address for as long as it is polled.
@@ -74,7 +94,12 @@ impl Attendant {
     /// Answers on the control socket for as long as it is polled.
     pub async fn answer_on_socket(self, path: PathBuf) -> std::io::Result<()> {
         let listener = bind_private(&path)?;
-        let mut private = Router::new().route("/status", get(status));
+        let mut private = Router::new()
+            .route("/status", get(status))
+            .route("/forgotten", get(forgotten))
+            .route("/forget", post(forget))
+            .route("/foretell", post(foretell))
+            .route("/verify", post(verify).get(verified));
         for order in Order::ALL {
             let obey = move |State(attendant): State<Self>| obey(attendant, order);
             private = private.route(order.path(), post(obey));
@@ -162,10 +187,65 @@ async fn status(
     Ok(Json(overview))
 }
 
+/// Answers when it is durable; the publisher hears of it as of any other change.
+async fn forget(
+    State(attendant): State<Attendant>,
+    Json(request): Json<super::forget::Request>,
+) -> &'static str {
+    attendant.ledger.record(request.changes()).await;
+    "ok\n"
+}
+
+async fn forgotten(State(attendant): State<Attendant>) -> Result<Json<Listing>, Refusal> {
+    read(attendant, |store| Listing::read(&store)).await
+}
+
+async fn foretell(
+    State(attendant): State<Attendant>,
+    Json(what): Json<Vec<Forgotten>>,
+) -> Result<Json<Vec<Erased>>, Refusal> {
+    read(attendant, move |store| super::forget::foretell(&store, &what)).await
+}
+
+async fn read<T: Send + 'static>(
+    attendant: Attendant,
+    look: impl FnOnce(Store) -> Result<T, StoreError> + Send + 'static,
+) -> Result<Json<T>, Refusal> {
+    let read = tokio::task::spawn_blocking(move || look(attendant.body.store)).await;
+    let read = read.expect("reading the store does not panic");
+    read.map(Json).map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
+}
+
 /// Answers when it is durable; the workers hear of it as of any other change.
 async fn obey(attendant: Attendant, order: Order) -> &'static str {
     attendant.ledger.record([order.change()]).await;
     "ok\n"
+}
+
+/// Answers with the number under which the outcome will be told.
+async fn verify(
+    State(attendant): State<Attendant>,
+    Query(verify): Query<Verify>,
+) -> Result<String, (StatusCode, &'static str)> {
+    let asked = attendant.verifications.verifier.send(verify).await;
+    asked
+        .map(|number| number.to_string())
+        .map_err(|_| (StatusCode::SERVICE_UNAVAILABLE, "the service is ending\n"))
+}
+
+/// Which verification is asked about.
+#[derive(serde::Deserialize)]
+struct Asked {
+    number: u64,
+}
+
+/// Answers how far it is, and with its outcome, once there is one; those of others would only be long.
+async fn verified(
+    State(attendant): State<Attendant>,
+    Query(Asked { number }): Query<Asked>,
+) -> Json<Board> {
+    let board = attendant.verifications.board.borrow();
+    Json(board.only(number))
 }
 
 fn internal(error: &StoreError) -> (StatusCode, String) {

@@ -64,6 +64,9 @@ pub const ALL: &[Metric] = &[
         "bowerbird_messages_parked",
         "Messages that could not be recorded and are kept as they came.",
     ),
+    gauge("bowerbird_reconcile_messages", "Messages of covered history that were read again."),
+    gauge("bowerbird_reconcile_edits", "Edits that were found so, of which nobody told."),
+    gauge("bowerbird_reconcile_deletions", "Deletions that were found so, of which nobody told."),
     by(&["state"], gauge("bowerbird_places", "Channels and threads by how far they are read.")),
     gauge("bowerbird_coverage_holes", "Stretches of history that are wanted and not read yet."),
     by(&["queue"], gauge("bowerbird_queue_waiting", "Jobs that wait or are under way.")),
@@ -113,6 +116,16 @@ pub const ALL: &[Metric] = &[
         "bowerbird_publication_late_seconds",
         "For how long the oldest change should have been published; 0 when all is in time.",
     ),
+    gauge(
+        "bowerbird_verify_last_seconds",
+        "Seconds since the archive was last verified; absent before the first time.",
+    ),
+    gauge(
+        "bowerbird_verify_failed",
+        "1 when the last verification could not find out how the archive is.",
+    ),
+    gauge("bowerbird_verify_problems", "What the last verification found wrong."),
+    gauge("bowerbird_verify_objects", "Objects that the last verification looked at."),
     gauge("bowerbird_store_bytes", "Bytes of the store on disk."),
 ];
 

@@ -20,7 +20,7 @@ use crate::{
     cdn::{Host, HttpCdn},
     clock::Clock,
     config::{BucketChoice, Config, Origin, PrivateChoice},
-    discord::{LiveDiscord, gateway::LiveGateway},
+    discord::{LiveDiscord, Priority, gateway::LiveGateway},
     domain::selection::MediaMode,
     domain::selection::{PlaceSelection, Policy},
     ffmpeg::Ffmpeg,
@@ -124,6 +124,7 @@ pub async fn ports(config: &Config, discord: LiveDiscord, store: Store) -> anyho
     sweep(&spool, &store).await.context("sweep the spool in STATE_DIR")?;
     let private = private(&config.private).await?;
     Ok(Ports {
+        patient: Arc::new(discord.with_priority(Priority::Patient)),
         discord: Arc::new(discord),
         gateway: None,
         cdn: Arc::new(cdn(config)?),
@@ -173,11 +174,14 @@ pub fn orders(
         },
         selection,
         wanted,
+        reconciling: super::reconciling(config.timings.reconcile_every),
         confirm_after: config.timings.confirm_after,
         downloads: config.workers.downloads.get(),
         thumbnails: config.workers.thumbnails.get(),
+        verify_every: config.timings.verify_every,
         page: Page { title: config.title.clone(), mode },
         pictures: pictures(config),
+        opt_out_roles: config.opt_out_roles.clone(),
     })
 }
 

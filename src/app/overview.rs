@@ -4,7 +4,7 @@
 
 mod words;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -13,10 +13,11 @@ use crate::{
         coverage::EXTRACTOR,
         id::{ChannelId, GuildId, MessageId},
         place::Place,
+        reconcile::Unheard,
         selection::PlaceSelection,
         time::Timestamp,
     },
-    store::{PlaceRow, Store, StoreError, Tally},
+    store::{PlaceRow, Store, StoreError, Tallies, Tally},
 };
 
 pub use self::words::{Amount, Words};
@@ -38,10 +39,18 @@ pub struct Overview {
     pub held: Option<HeldBack>,
     /// Work that was put aside, some of it.
     pub parked: Vec<Parked>,
+    /// Messages that could not be recorded, some of them. They are kept as they came.
+    #[serde(default)]
+    pub parked_messages: Vec<ParkedMessage>,
     /// What was read of each channel, threads included.
     pub places: Vec<Covered>,
+    /// What was read again for edits and deletions that nobody told of.
+    pub reconciled: Reconciled,
     /// The last publication.
     pub published: Option<PublishedAt>,
+    /// The last verification.
+    #[serde(default)]
+    pub verified: Option<Verified>,
     /// How the running service is; none when it was not asked.
     pub service: Option<Running>,
 }
@@ -94,6 +103,9 @@ pub struct Waiting {
     /// The same, put aside.
     #[serde(default)]
     pub moves_parked: u64,
+    /// Messages put aside.
+    #[serde(default)]
+    pub messages_parked: u64,
 }
 
 /// Work that was put aside.
@@ -103,6 +115,17 @@ pub struct Parked {
     pub queue: String,
     /// What it is about.
     pub subject: String,
+    /// Why.
+    pub why: String,
+}
+
+/// A message that could not be recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParkedMessage {
+    /// Which.
+    pub message: MessageId,
+    /// Where it stands.
+    pub channel: ChannelId,
     /// Why.
     pub why: String,
 }
@@ -165,6 +188,29 @@ pub enum Standing {
     LeftOut,
 }
 
+/// What was read again for edits and deletions that nobody told of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reconciled {
+    /// Channels and threads that are gone through in rounds.
+    pub places: usize,
+    /// Those whose first round has ended.
+    pub places_done: usize,
+    /// Those in the middle of one.
+    pub places_under_way: usize,
+    /// Each was gone through once more since then; none before each was once.
+    pub all_since: Option<Timestamp>,
+    /// When the last page of a round was read.
+    pub last_page: Option<Timestamp>,
+    /// From when to when events were lost, where the latest pages are still being read again for it.
+    pub unheard: Option<Unheard>,
+    /// Messages read again so far.
+    pub messages: u64,
+    /// Edits found so far.
+    pub edits: u64,
+    /// Deletions found so far.
+    pub deletions: u64,
+}
+
 /// When something was published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublishedAt {
@@ -172,6 +218,23 @@ pub struct PublishedAt {
     pub generation: u64,
     /// When it was made.
     pub at: Timestamp,
+}
+
+/// What a verification came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verified {
+    /// When.
+    pub at: Timestamp,
+    /// Whether every byte was read.
+    pub deep: bool,
+    /// How many objects were looked at.
+    pub objects: u64,
+    /// How many things are wrong.
+    pub problems: u64,
+    /// The first of them, in words.
+    pub first: Vec<String>,
+    /// Why nothing could be said.
+    pub failed: Option<String>,
 }
 
 /// How the running service is.
@@ -198,6 +261,12 @@ impl Overview {
             subject: job.subject.to_string(),
             why: job.why,
         });
+        let messages = store.parked_messages(PARKED_SHOWN)?.into_iter();
+        let messages = messages.map(|(message, parked)| ParkedMessage {
+            message,
+            channel: parked.channel,
+            why: parked.why,
+        });
         Ok(Self {
             files: Files {
                 seen: tallies.get(Tally::Entries),
@@ -217,16 +286,52 @@ impl Overview {
                 thumbnails_parked: tallies.get(Tally::ThumbnailsParked),
                 moves: tallies.get(Tally::MovesWaiting),
                 moves_parked: tallies.get(Tally::MovesParked),
+                messages_parked: tallies.get(Tally::MessagesParked),
             },
             held: store.held()?.map(|held| HeldBack { since: held.since, files: held.files }),
             parked: parked.collect(),
+            parked_messages: messages.collect(),
             places: places(store, selection)?,
+            reconciled: reconciled(store, &tallies)?,
             published: store
                 .publication()?
                 .map(|last| PublishedAt { generation: last.generation, at: last.at }),
+            verified: store.verification()?.map(|last| Verified {
+                at: last.at,
+                deep: last.deep,
+                objects: last.objects,
+                problems: last.problems,
+                first: last.first,
+                failed: last.failed,
+            }),
             service: None,
         })
     }
+}
+
+fn reconciled(store: &Store, tallies: &Tallies) -> Result<Reconciled, StoreError> {
+    let state = store.reread_state()?;
+    // Places that are gone are in no round any more.
+    let gone: HashSet<ChannelId> = store
+        .places()?
+        .into_iter()
+        .filter(|row| row.missing_since.is_some())
+        .map(|row| row.place.id)
+        .collect();
+    let rows = || state.places.iter().filter(|(id, _)| !gone.contains(id)).map(|(_, row)| row);
+    let done = || rows().filter_map(|row| row.round.done);
+    let (places, places_done) = (rows().count(), done().count());
+    Ok(Reconciled {
+        places,
+        places_done,
+        places_under_way: rows().filter(|row| row.round.under_way.is_some()).count(),
+        all_since: done().min().filter(|_| places_done == places),
+        last_page: rows().filter_map(|row| row.read_at).max(),
+        unheard: state.unheard,
+        messages: tallies.get(Tally::MessagesReread),
+        edits: tallies.get(Tally::EditsFound),
+        deletions: tallies.get(Tally::DeletionsFound),
+    })
 }
 
 fn places(store: &Store, selection: Option<&PlaceSelection>) -> Result<Vec<Covered>, StoreError> {
@@ -242,8 +347,25 @@ fn places(store: &Store, selection: Option<&PlaceSelection>) -> Result<Vec<Cover
             covered(row, from, selection, &by_id)
         })
         .collect();
+    places.extend(store.places_left_out()?.iter().filter_map(forgotten));
     places.sort_by(|a, b| (a.guild, &a.name, a.id).cmp(&(b.guild, &b.name, b.id)));
     Ok(places)
+}
+
+/// A place that is on the do-not-archive list. What it is called was erased with the rest.
+fn forgotten(place: &Place) -> Option<Covered> {
+    place.kind.holds_messages().then(|| Covered {
+        id: place.id,
+        guild: place.guild,
+        name: "forgotten".to_owned(),
+        kind: place.kind.name().to_owned(),
+        state: Standing::LeftOut,
+        not_read: Some("on the do-not-archive list (`bowerbird forget --list`)".to_owned()),
+        complete_since: None,
+        from_start: false,
+        holes: 0,
+        messages: 0,
+    })
 }
 
 fn covered(

@@ -12,7 +12,7 @@ use indicatif::{
 use tokio::{sync::watch, time::sleep};
 
 use crate::{
-    actors::backfill::Progress,
+    actors::{backfill::Progress, reconcile::Reconciled},
     store::{Store, Tallies, Tally},
 };
 
@@ -31,6 +31,20 @@ pub async fn show(progress: watch::Receiver<Progress>, store: Store) {
         show_bar(progress, store).await;
     } else {
         show_lines(progress, store).await;
+    }
+}
+
+/// Tells how far reading again has come, for as long as it is polled.
+pub async fn show_again(reconciled: watch::Receiver<Reconciled>) {
+    let mut told = Reconciled::default();
+    loop {
+        let now = *reconciled.borrow();
+        if now != told && now.pages > 0 {
+            let (pages, left) = (HumanCount(now.pages), now.left);
+            tracing::info!("{pages} pages read again, {left} channels and threads are left");
+            told = now;
+        }
+        sleep(LINE_EVERY).await;
     }
 }
 

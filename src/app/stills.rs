@@ -34,7 +34,7 @@ pub async fn until_done(service: &Service, stills: &Stills) -> Result<(), Fatal>
     }
     let mut commits = service.commits.clone();
     loop {
-        let read = service.progress.borrow().idle;
+        let read = service.has_read();
         let left = service.store.tallies().map(|tallies| tallies.get(Tally::DownloadsWaiting));
         if read && left.is_ok_and(|left| left == 0) {
             return Ok(());

@@ -12,7 +12,7 @@ use crate::{
     actors::{gateway::Health, publisher::Keeper, supervisor::Supervisor},
     clock::Clock,
     domain::{id::ChannelId, job::Queue, selection::PlaceSelection, time::Timestamp},
-    store::{Backlog, Store, StoreError, Tallies, Tally},
+    store::{Backlog, Store, StoreError, Tallies, Tally, VerificationRow},
 };
 
 /// What is looked at.
@@ -57,6 +57,8 @@ pub struct Vitals {
     pub publication_due: Option<Timestamp>,
     /// How many files were deleted on Discord and are held back from being erased.
     pub erasing_held: u64,
+    /// The last verification.
+    pub verification: Option<VerificationRow>,
     /// Bytes on disk.
     pub store_bytes: u64,
 }
@@ -94,6 +96,7 @@ impl Body {
             published_at: store.published_at()?,
             publication_due: store.publication_due()?,
             erasing_held: store.held()?.map_or(0, |held| held.files),
+            verification: store.verification()?,
             store_bytes: store.size_on_disk()?,
         })
     }
@@ -141,6 +144,12 @@ impl Vitals {
         };
         since("bowerbird_gateway_last_event_seconds", self.health.heard_at);
         since("bowerbird_last_publication_seconds", self.published_at);
+        if let Some(last) = &self.verification {
+            since("bowerbird_verify_last_seconds", Some(last.at));
+            set("bowerbird_verify_failed", last.failed.is_some().into());
+            set("bowerbird_verify_problems", last.problems);
+            set("bowerbird_verify_objects", last.objects);
+        }
         let left = self.soonest_expiry.map_or(f64::INFINITY, |expiry| seconds(self.at, expiry));
         metrics::gauge!("bowerbird_links_soonest_expiry_seconds").set(left);
         let late = self.publication_due.map_or(0.0, |due| seconds(due, self.at).max(0.0));
@@ -160,6 +169,9 @@ const TALLIES: &[(&str, Tally)] = &[
     ("bowerbird_files_gone", Tally::Gone),
     ("bowerbird_files_removed", Tally::Removed),
     ("bowerbird_queue_waiting_bytes", Tally::BytesWaiting),
+    ("bowerbird_reconcile_messages", Tally::MessagesReread),
+    ("bowerbird_reconcile_edits", Tally::EditsFound),
+    ("bowerbird_reconcile_deletions", Tally::DeletionsFound),
     ("bowerbird_stills", Tally::Stills),
     ("bowerbird_links", Tally::Links),
 ];

@@ -7,7 +7,7 @@ use std::{
 use anyhow::Context as _;
 use tracing::warn;
 
-use super::{Command, doctor, fetch, healthcheck, run, serve, status};
+use super::{Command, doctor, fetch, forget, healthcheck, run, serve, status, verify};
 use crate::{
     app::{logs, settings::Settings},
     config::{Config, LocalConfig, hints},
@@ -34,6 +34,11 @@ pub async fn execute(command: Command, settings: Settings) -> anyhow::Result<()>
             serve::run(config, args).await
         }
         Command::Status(args) => status::run(local_config(&settings)?, &settings, args).await,
+        Command::Forget(args) => {
+            let local = local_config(&settings)?;
+            forget::run(local, || service_config(&settings), args).await
+        }
+        Command::Verify(args) => verify::run(settings, args).await,
         Command::Doctor(args) => doctor::run(&settings, args).await,
         Command::Healthcheck => healthcheck::run(local_config(&settings)?).await,
     }
@@ -44,7 +49,7 @@ fn flags(command: &Command) -> Vec<(String, String)> {
 }
 
 /// The settings of commands that talk to Discord. Logging begins with them, and so do hints about slips.
-fn service_config(settings: &Settings) -> anyhow::Result<Config> {
+pub(super) fn service_config(settings: &Settings) -> anyhow::Result<Config> {
     let cores = available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let config = Config::check(&|name| settings.get(name), cores)
         .map_err(|problems| anyhow::anyhow!("{problems}"))?;
@@ -67,6 +72,6 @@ fn service_config(settings: &Settings) -> anyhow::Result<Config> {
     Ok(config)
 }
 
-fn local_config(settings: &Settings) -> anyhow::Result<LocalConfig> {
+pub(super) fn local_config(settings: &Settings) -> anyhow::Result<LocalConfig> {
     LocalConfig::check(&|name| settings.get(name)).map_err(|problems| anyhow::anyhow!("{problems}"))
 }

@@ -10,11 +10,12 @@ use tracing::info;
 use super::{FetchArgs, output::say, run::identify};
 use crate::{
     app::{
-        Service, choice, open,
+        Orders, Service, choice, open,
         overview::Overview,
         progress,
         stills::{Stills, until_done},
     },
+    clock::Clock,
     config::Config,
     domain::{
         coverage::{EXTRACTOR, Span},
@@ -22,6 +23,7 @@ use crate::{
         place::Access,
         printable::Printable,
         selection::PlaceSelection,
+        time::Timestamp,
     },
     store::{Store, Tally},
 };
@@ -36,6 +38,9 @@ pub struct Request {
     pub overrides: Vec<(String, String)>,
     /// The messages.
     pub span: Span,
+    /// When it was asked for to read again what was read before; none when it was not.
+    #[serde(default)]
+    pub reconcile: Option<Timestamp>,
 }
 
 impl Request {
@@ -46,7 +51,8 @@ impl Request {
         state: &Path,
     ) -> anyhow::Result<Self> {
         if !args.resume {
-            return Ok(Self { overrides, span: args.span()? });
+            let reconcile = args.reconcile.then(|| Clock::System.now());
+            return Ok(Self { overrides, span: args.span()?, reconcile });
         }
         let file = unfinished(state);
         let text = std::fs::read_to_string(&file).with_context(|| {
@@ -70,7 +76,13 @@ pub async fn run(config: Config, args: FetchArgs, request: Request) -> anyhow::R
     }
     let ports = open::ports(&config, discord.clone(), store.clone()).await?;
     remember(&config.state_dir, &request)?;
-    let orders = open::orders(&config, selection.clone(), crate::app::only(request.span))?;
+    let wanted = crate::app::only(request.span);
+    let orders = Orders {
+        reconciling: crate::app::reconciling_once(request.span, request.reconcile),
+        // It is over before anybody would look.
+        verify_every: None,
+        ..open::orders(&config, selection.clone(), wanted)?
+    };
     // Found out before there are thousands of files that wait for a still that nobody can make.
     let stills = Stills::find_out().await;
     let gone_before = ports.store.tallies()?.get(Tally::Gone);
@@ -78,6 +90,7 @@ pub async fn run(config: Config, args: FetchArgs, request: Request) -> anyhow::R
     let mut end = signal(SignalKind::terminate())?;
     let service = Service::start(ports, &orders);
     let shown = tokio::spawn(progress::show(service.progress.clone(), service.store.clone()));
+    let again = tokio::spawn(progress::show_again(service.reconciled.clone()));
     crate::app::sweep(service.ledger.clone()).await;
     let outcome = tokio::select! {
         done = until_done(&service, &stills) => done.map_err(|fatal| anyhow::anyhow!("{fatal}")),
@@ -85,6 +98,7 @@ pub async fn run(config: Config, args: FetchArgs, request: Request) -> anyhow::R
         _ = end.recv() => Err(anyhow::anyhow!("terminated; `bowerbird fetch --resume` goes on where this stopped")),
     };
     shown.abort();
+    again.abort();
     service.drain(config.timings.shutdown_after).await;
     outcome?;
     judge(&store, &selection, request.span, gone_before)?;

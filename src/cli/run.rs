@@ -13,7 +13,7 @@ use super::RunArgs;
 use crate::{
     app::{
         Orders, Service, alerts,
-        attend::{Attendant, SOCKET},
+        attend::{Attendant, SOCKET, Verifications},
         choice, from_now_on, metric, open, progress,
         vitals::Body,
     },
@@ -71,8 +71,13 @@ async fn serve(
         supervisor: service.supervisor.clone(),
         clock: Clock::System,
     };
-    let attendant =
-        Attendant::new(body.clone(), service.ledger.clone(), service.progress.clone(), recorder);
+    let attendant = Attendant::new(
+        body.clone(),
+        service.ledger.clone(),
+        service.progress.clone(),
+        Verifications { verifier: service.verifier(), board: service.board.clone() },
+        recorder,
+    );
     let socket = tokio::spawn(attendant.clone().answer_on_socket(config.state_dir.join(SOCKET)));
     let http = config.status_addr.map(|address| tokio::spawn(attendant.answer(address)));
     let shown = args

@@ -41,7 +41,7 @@ pub async fn run(config: LocalConfig, settings: &Settings, args: StatusArgs) -> 
     say(overview.words(amount))
 }
 
-fn store(state: &Path) -> anyhow::Result<Store> {
+pub(super) fn store(state: &Path) -> anyhow::Result<Store> {
     anyhow::ensure!(
         open::is_there(state),
         "{} holds no archive's state: nothing was archived yet, or STATE_DIR names another folder",
@@ -67,7 +67,10 @@ fn read(store: &Store, settings: &Settings) -> anyhow::Result<Overview> {
 }
 
 /// Without a server named, those that were read are meant.
-fn selected(mut places: PlaceSelection, store: &Store) -> anyhow::Result<PlaceSelection> {
+pub(super) fn selected(
+    mut places: PlaceSelection,
+    store: &Store,
+) -> anyhow::Result<PlaceSelection> {
     if places.guilds.is_empty() {
         places.guilds = store.guilds()?.into_iter().map(|(id, _)| id).collect();
     }

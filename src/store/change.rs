@@ -3,11 +3,13 @@
 use std::{collections::BTreeSet, panic::resume_unwind, sync::Arc};
 
 use super::{
-    Allow, Announced, AvatarCopied, Claim, Claimed, Deleted, Failed, Forget, Hint, HistoryWanted,
-    LinksRefreshed, Looked, Moved, Observed, PageRead, PlaceSeen, PlacesLost, PlacesShown,
-    Published, PublishedTo, Purged, SessionMoved, Started, Store, StoreError, Stored, Surveyed,
-    SweepDone, Tended, ThreadsListed, Txn, erase,
+    Allow, Announced, AvatarCopied, Claim, Claimed, Deleted, Failed, Forget, FoundDeleted, Hint,
+    HistoryWanted, LinksRefreshed, Looked, MemberSeen, Mended, Moved, Observed, PageRead,
+    ParkedReread, PlaceSeen, PlacesLost, PlacesShown, Published, PublishedTo, Purged, Reread,
+    RereadPlanned, Sealed, SessionMoved, Started, Store, StoreError, Stored, Surveyed, SweepDone,
+    Tended, ThreadsListed, Txn, UnheardReread, Verified, erase,
     removal::{allow_erasing, keep_deleted, tend},
+    reread::index_kept,
     tables::PROBE,
     work::{retry_parked, sweep},
 };
@@ -50,7 +52,13 @@ pub enum Change {
     Announced(Announced),
     /// A publication is in the bucket.
     Published(Box<Published>),
-    /// Jobs that were put aside are to be tried again.
+    /// Objects were read and found right.
+    Sealed(Sealed),
+    /// Something is to be mended.
+    Mended(Mended),
+    /// A verification came to its end.
+    Verified(Verified),
+    /// Jobs and messages that were put aside are to be tried again.
     RetryParked,
     /// Other places are shown than before.
     PlacesShown(PlacesShown),
@@ -66,12 +74,26 @@ pub enum Change {
     Forget(Forget),
     /// Something may be archived again.
     Allow(Allow),
+    /// A member's roles were told.
+    MemberSeen(MemberSeen),
     /// Some more of what is to be forgotten is erased.
     EraseSome,
     /// What was erased has left the bucket.
     Purged(Purged),
     /// Somebody wants to know whether anything can be written.
     Probe,
+    /// A page was read again.
+    Reread(Reread),
+    /// Deletions were found of which nobody told.
+    FoundDeleted(FoundDeleted),
+    /// Second readings of places were begun, or are due.
+    RereadPlanned(RereadPlanned),
+    /// What went unheard was read again.
+    UnheardReread(UnheardReread),
+    /// Messages that had been put aside were asked for again.
+    ParkedReread(ParkedReread),
+    /// Some more of what is kept is to be indexed.
+    IndexKept,
 }
 
 /// What a change may need besides itself.
@@ -101,11 +123,8 @@ impl Change {
             Self::ThreadsListed(change) => change.apply(txn),
             Self::PageRead(change) => change.apply(txn, context),
             Self::HistoryWanted(change) => change.apply(txn),
-            Self::SessionMoved(change) => {
-                change.apply(txn);
-                Ok(())
-            }
-            Self::Started(Started) => Started::apply(txn, context),
+            Self::SessionMoved(change) => change.apply(txn, context),
+            Self::Started(change) => change.apply(txn, context),
             Self::Stored(change) => change.apply(txn, context),
             Self::Looked(change) => change.apply(txn, context),
             Self::Failed(change) => change.apply(txn, context),
@@ -116,6 +135,15 @@ impl Change {
                 Ok(())
             }
             Self::Published(change) => change.apply(txn, context),
+            Self::Sealed(change) => {
+                change.apply(txn);
+                Ok(())
+            }
+            Self::Mended(change) => change.apply(txn, context),
+            Self::Verified(change) => {
+                change.apply(txn);
+                Ok(())
+            }
             Self::RetryParked => retry_parked(txn, context),
             Self::PlacesShown(change) => change.apply(txn, context),
             Self::Moved(change) => change.apply(txn, context),
@@ -123,13 +151,23 @@ impl Change {
             Self::AllowErasing => allow_erasing(txn),
             Self::KeepDeleted => keep_deleted(txn, context),
             Self::Forget(change) => change.apply(txn, context),
-            Self::Allow(change) => change.apply(txn),
+            Self::Allow(change) => {
+                change.apply(txn);
+                Ok(())
+            }
+            Self::MemberSeen(change) => change.apply(txn, context),
             Self::EraseSome => erase::step(txn, context),
             Self::Purged(change) => change.apply(txn),
             Self::Probe => {
                 PROBE.put(txn, &(), &context.now.as_millis());
                 Ok(())
             }
+            Self::Reread(change) => change.apply(txn, context),
+            Self::FoundDeleted(change) => change.apply(txn, context),
+            Self::RereadPlanned(change) => change.apply(txn, context),
+            Self::UnheardReread(change) => change.apply(txn),
+            Self::ParkedReread(change) => change.apply(txn, context),
+            Self::IndexKept => index_kept(txn),
         }
     }
 }
@@ -222,7 +260,16 @@ from_changes!(
     PublishedTo,
     Forget,
     Allow,
+    MemberSeen,
     Purged,
+    Reread,
+    FoundDeleted,
+    RereadPlanned,
+    UnheardReread,
+    ParkedReread,
+    Sealed,
+    Mended,
+    Verified,
 );
 
 impl From<Published> for Change {

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use super::{
-    Context, Store, StoreError, Tally,
+    Context, Hint, Store, StoreError, Tally,
     forget::{PlacesLeftOut, guild_is_left_out, leaves_out_place},
     record::{observe, set_aside},
     removal::{find, lose_place},
     table::Txn,
     tables::{GUILDS, PLACES, SESSIONS, STARTS},
-    tables::{GuildRow, PlaceRow, SessionRow, StartsRow},
+    tables::{GuildRow, ListeningRow, PlaceRow, SessionRow, StartsRow},
     tally::count,
 };
 use crate::domain::{
@@ -18,6 +18,7 @@ use crate::domain::{
     job::Lane,
     message::{Message, Unreadable},
     place::{Archived, Place, PlaceKind, Survey},
+    reconcile::Unheard,
     time::Timestamp,
 };
 
@@ -107,9 +108,12 @@ pub struct SessionMoved {
     pub session: Option<SessionRow>,
 }
 
-/// A new session with the gateway was begun.
+/// A new session with the gateway was begun, so whatever happened since the last one was heard is unknown.
 #[derive(Clone, Copy, Debug)]
-pub struct Started;
+pub struct Started {
+    /// On which shard.
+    pub shard: u32,
+}
 
 impl Surveyed {
     pub(super) fn apply(&self, txn: &mut Txn<'_>, context: &Context) -> Result<(), StoreError> {
@@ -269,16 +273,25 @@ impl HistoryWanted {
 }
 
 impl SessionMoved {
-    pub(super) fn apply(&self, txn: &mut Txn<'_>) {
-        match &self.session {
-            Some(session) => SESSIONS.put(txn, &self.shard, session),
-            None => SESSIONS.delete(txn, &self.shard),
-        }
+    pub(super) fn apply(&self, txn: &mut Txn<'_>, context: &Context) -> Result<(), StoreError> {
+        let row = SESSIONS.get(txn, &self.shard)?.unwrap_or_default();
+        let session = self.session.clone();
+        let moved = ListeningRow { session, heard_until: Some(context.now), ..row };
+        SESSIONS.put(txn, &self.shard, &moved);
+        Ok(())
     }
 }
 
 impl Started {
-    pub(super) fn apply(txn: &mut Txn<'_>, context: &Context) -> Result<(), StoreError> {
+    pub(super) fn apply(self, txn: &mut Txn<'_>, context: &Context) -> Result<(), StoreError> {
+        if let Some(mut row) = SESSIONS.get(txn, &self.shard)?
+            && let Some(from) = row.heard_until
+        {
+            let lost = Unheard { from, to: context.now };
+            row.unheard = Some(row.unheard.map_or(lost, |before| before.with(lost)));
+            SESSIONS.put(txn, &self.shard, &row);
+            txn.hint(Hint::Reconcile);
+        }
         let mut starts = STARTS.get(txn, &())?.unwrap_or_default();
         starts.at.push(context.now);
         let old = starts.at.len().saturating_sub(STARTS_KEPT);
@@ -297,7 +310,7 @@ fn see(txn: &mut Txn<'_>, place: Place) -> Result<(), StoreError> {
     row.place = Place { last_message: newest, ..place };
     row.missing_since = None;
     if leaves_out_place(txn, &row.place)? {
-        row = nameless(row);
+        row = nameless(&row);
     }
     if old.as_ref() != Some(&row) {
         PLACES.put(txn, &row.place.id, &row);
@@ -306,8 +319,8 @@ fn see(txn: &mut Txn<'_>, place: Place) -> Result<(), StoreError> {
 }
 
 /// What stays of a place that is not archived: what it takes to know it again.
-pub(super) fn nameless(row: PlaceRow) -> PlaceRow {
-    PlaceRow::new(Place { name: String::new(), last_message: None, ..row.place })
+pub(super) fn nameless(row: &PlaceRow) -> PlaceRow {
+    PlaceRow::new(Place { name: String::new(), last_message: None, ..row.place.clone() })
 }
 
 fn miss(txn: &mut Txn<'_>, id: ChannelId, mut row: PlaceRow, now: Timestamp) {
@@ -342,9 +355,16 @@ impl Store {
         PLACES.get(&self.source(), &id)
     }
 
+    /// One place, unless it is not archived.
+    pub fn place_to_read(&self, id: ChannelId) -> Result<Option<PlaceRow>, StoreError> {
+        let Some(row) = self.place(id)? else { return Ok(None) };
+        let left_out = leaves_out_place(&self.source(), &row.place)?;
+        Ok((!left_out).then_some(row))
+    }
+
     /// The session of a shard.
     pub fn session(&self, shard: u32) -> Result<Option<SessionRow>, StoreError> {
-        SESSIONS.get(&self.source(), &shard)
+        Ok(SESSIONS.get(&self.source(), &shard)?.and_then(|row| row.session))
     }
 
     /// When the service was started lately.

@@ -2,10 +2,12 @@
 //!
 //! Persistence calls it inside a change, so a row is gone with everything that led to it or not at all. Bytes that
 //! nobody has any more are a job from here on, and other objects are named as garbage: all of them go once no manifest
-//! leads to them any more, and nothing is held back for readers ([`Store::purge`]). A crash in between leaves the aftermath in the store, and the
-//! publisher's first round attends to it.
+//! leads to them any more, and nothing is held back for readers ([`Store::purge`]). A crash in between leaves the
+//! aftermath in the store, and the publisher's first round attends to it.
 
 use std::collections::BTreeSet;
+
+use serde::Deserialize;
 
 use super::{
     Context, Hint, Store, StoreError, Tally,
@@ -14,15 +16,16 @@ use super::{
     removal::{bring_back, leave_still, recall, settle},
     table::Txn,
     tables::{
-        AFTERMATH, CONTENTS, ENTRIES, GARBAGE, PARKED_MESSAGES, PEOPLE, PEOPLE_CHANGED, POSTS, RAW,
-        TOMBSTONES, USES,
+        AFTERMATH, CONTENTS, ENTRIES, GARBAGE, KEPT, PARKED_MESSAGES, PEOPLE, PEOPLE_CHANGED,
+        POSTS, RAW, TOMBSTONES, USES,
     },
     tables::{AftermathRow, Tombstone},
     tally::{count, number_change},
+    verify::SEALS,
     work::{Sight, count_still, rank_of, schedule},
 };
 use crate::domain::{
-    entry::{Entry, EntryKey, EntryState, Sha256},
+    entry::{Entry, EntryKey, EntryState, Post, Sha256},
     forget::{Erased, Forgotten},
     id::{ChannelId, MessageId, UserId},
     job::{Lane, Subject},
@@ -35,6 +38,7 @@ pub(super) use self::step::{begin, step};
 
 /// What is left of a message that was erased.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(dead_code, reason = "for those who erase what was deleted on Discord")]
 pub(super) enum Trace {
     /// A tombstone, so that an older sight does not bring it back.
     Tombstone(ChannelId),
@@ -55,6 +59,7 @@ pub(super) struct TakenOut {
 
 /// Erases a message with all its files, removed ones included: entries, links, jobs, raw and parked form, and the bytes
 /// that nobody else posted. Its author goes too, a little later, when nothing else of theirs is left.
+#[allow(dead_code, reason = "for those who erase what was deleted on Discord")]
 pub(super) fn erase_message(
     txn: &mut Txn<'_>,
     context: &Context,
@@ -76,6 +81,7 @@ pub(super) fn erase_message(
 }
 
 /// Erases one file of a message, and leaves the message.
+#[allow(dead_code, reason = "for those who erase what was deleted on Discord")]
 pub(super) fn erase_entry(
     txn: &mut Txn<'_>,
     context: &Context,
@@ -106,6 +112,7 @@ pub(super) fn take_out(
     let post = POSTS.get(txn, &id)?;
     let known = post.is_some() || RAW.contains(txn, &id)? || PARKED_MESSAGES.contains(txn, &id)?;
     out.erased.messages = u64::from(known);
+    let channel = channel_of(txn, id, post.as_ref())?;
     if let Some(post) = post {
         // Files that were taken off the message are still there, though the post no longer tells of them.
         for (key, _) in ENTRIES.below(txn, &(post.root, id), usize::MAX)? {
@@ -114,9 +121,33 @@ pub(super) fn take_out(
         POSTS.delete(txn, &id);
         out.author = Some(post.author);
     }
+    if let Some(channel) = channel {
+        KEPT.delete(txn, &(channel, id));
+    }
     RAW.delete(txn, &id);
     forget_parked(txn, id)?;
     Ok(out)
+}
+
+/// The channel under which a message is indexed.
+fn channel_of(
+    txn: &Txn<'_>,
+    id: MessageId,
+    post: Option<&Post>,
+) -> Result<Option<ChannelId>, StoreError> {
+    /// What is read of a raw message.
+    #[derive(Deserialize)]
+    struct Head {
+        channel_id: ChannelId,
+    }
+    if let Some(post) = post {
+        return Ok(Some(post.channel));
+    }
+    if let Some(parked) = PARKED_MESSAGES.get(txn, &id)? {
+        return Ok(Some(parked.channel));
+    }
+    let Some(raw) = RAW.get(txn, &id)? else { return Ok(None) };
+    Ok(serde_json::from_str::<Head>(&raw.text()?).ok().map(|head| head.channel_id))
 }
 
 fn remove(
@@ -178,6 +209,7 @@ fn release(
 /// Has an object deleted from the bucket as soon as nothing leads to it. Should something else still have the same
 /// bytes then, it stays: that is found out when it is to be deleted.
 pub(super) fn discard(txn: &mut Txn<'_>, context: &Context, object: String) {
+    SEALS.delete(txn, &object);
     GARBAGE.put(txn, &(context.now, object), &());
 }
 

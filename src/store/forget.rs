@@ -60,7 +60,7 @@ fn forget_names(txn: &mut Txn<'_>) -> Result<(), StoreError> {
     let list = PlacesLeftOut::read(txn)?;
     let places: HashMap<_, _> = PLACES.all(txn)?.into_iter().collect();
     for row in places.values().filter(|row| list.holds(&row.place, &places)) {
-        PLACES.put(txn, &row.place.id, &nameless(row.clone()));
+        PLACES.put(txn, &row.place.id, &nameless(row));
     }
     for (id, row) in GUILDS.all(txn)? {
         if list.holds_guild(id) {
@@ -71,7 +71,7 @@ fn forget_names(txn: &mut Txn<'_>) -> Result<(), StoreError> {
 }
 
 impl Allow {
-    pub(super) fn apply(&self, txn: &mut Txn<'_>) -> Result<(), StoreError> {
+    pub(super) fn apply(&self, txn: &mut Txn<'_>) {
         for what in &self.what {
             FORGOTTEN.delete(txn, what);
             // What is not erased yet stays.
@@ -79,7 +79,6 @@ impl Allow {
         }
         // Places that were left out have lost their names, and are to be read.
         txn.hint(Hint::Survey);
-        Ok(())
     }
 }
 
@@ -148,16 +147,6 @@ pub(super) fn leaves_out_place(source: &impl Source, place: &Place) -> Result<bo
     holds(source, Forgotten::Guild(place.guild), None)
 }
 
-/// Whether what somebody posted now in a server would be left out for being theirs.
-pub(super) fn leaves_out_person(
-    source: &impl Source,
-    guild: GuildId,
-    user: UserId,
-) -> Result<bool, StoreError> {
-    Ok(holds(source, Forgotten::User(user), None)?
-        || holds(source, Forgotten::Member(guild, user), None)?)
-}
-
 /// Whether a server is left out.
 pub(super) fn guild_is_left_out(source: &impl Source, guild: GuildId) -> Result<bool, StoreError> {
     holds(source, Forgotten::Guild(guild), None)
@@ -217,14 +206,12 @@ impl Store {
         FORGOTTEN.all(&self.source())
     }
 
-    /// Whether a place is left out.
-    pub fn is_left_out(&self, place: &Place) -> Result<bool, StoreError> {
-        leaves_out_place(&self.source(), place)
-    }
-
-    /// Channels that are on the list themselves.
-    pub fn forgotten_channels(&self) -> Result<Vec<ChannelId>, StoreError> {
-        let channel = |what| if let Forgotten::Channel(id) = what { Some(id) } else { None };
-        Ok(self.forgotten()?.into_iter().filter_map(|(what, _)| channel(what)).collect())
+    /// Places that are on the list, or below one that is. They have no names.
+    pub fn places_left_out(&self) -> Result<Vec<Place>, StoreError> {
+        let source = self.source();
+        let places: HashMap<_, _> = PLACES.all(&source)?.into_iter().collect();
+        let list = PlacesLeftOut::read(&source)?;
+        let held = places.values().filter(|row| list.holds(&row.place, &places));
+        Ok(held.map(|row| row.place.clone()).collect())
     }
 }

@@ -7,18 +7,19 @@
 use std::{fmt::Debug, fmt::Write, path::PathBuf};
 
 use super::{
-    Dirty, ForgottenRow, GuildRow, IndexRow, PublicationRow, SessionRow, ShardRef, ShardsRow,
-    StartsRow, Word,
+    Dirty, ForgottenRow, GuildRow, IndexRow, PlaceReread, PublicationRow, Reading, RereadWhole,
+    SessionRow, ShardRef, ShardsRow, StartsRow, VerificationRow, Word,
     raw::RawRow,
     sample::{CHANNEL, THREAD, at, content, key, message, place, sha},
     table::{Key, Part, Row, Table},
     tables::{
         AFTERMATH, AftermathRow, CONTENTS, DELAYED, DIRTY, ENTRIES, ERASURES, ErasureRow,
-        FORGOTTEN, GARBAGE, GUILDS, INDEXES, JOBS, MEMBERS, MemberRow, PARKED, PARKED_MESSAGES,
-        PEOPLE, PEOPLE_CHANGED, PLACES, POLICY, POSTS, PUBLICATION, ParkedMessage, PersonDirty,
-        PlaceRow, PolicyRow, Progress, RAW, READY, RENEWALS, SESSIONS, SHARDS, STARTS, TALLIES,
-        TOMBSTONES, Tombstone, USES,
+        FORGOTTEN, GARBAGE, GUILDS, INDEXES, JOBS, KEPT, ListeningRow, MEMBERS, MemberRow, PARKED,
+        PARKED_MESSAGES, PEOPLE, PEOPLE_CHANGED, PLACES, POLICY, POSTS, PUBLICATION, ParkedMessage,
+        PersonDirty, PlaceRow, PolicyRow, Progress, RAW, READY, RENEWALS, REREAD, RereadRow,
+        SESSIONS, SHARDS, STARTS, TALLIES, TOMBSTONES, Tombstone, USES,
     },
+    verify::{SEALS, Seal, VERIFICATION},
 };
 use super::{
     sample::id,
@@ -35,6 +36,7 @@ use crate::domain::{
     job::{Job, JobState, Lane, Queue, Rank, Subject},
     message::Attachment,
     place::PlaceKind,
+    reconcile::Unheard,
     removal::{Home, Wave},
     selection::MediaKind,
 };
@@ -309,8 +311,44 @@ fn removals_keep_their_form() {
 
 #[test]
 fn the_rest_keeps_its_form() {
-    let session = SessionRow { session: r#"{"id":"s"}"#.into(), shards: 2 };
-    check("session", &SESSIONS, &1, &session);
+    let listening = ListeningRow {
+        session: Some(SessionRow { session: r#"{"id":"s"}"#.into(), shards: 2 }),
+        heard_until: Some(at(3)),
+        unheard: Some(Unheard { from: at(1), to: at(2) }),
+    };
+    check("session", &SESSIONS, &1, &listening);
+    check("kept", &KEPT, &(CHANNEL, key(1, 1).message), &());
+    let done = Reading { done: Some(at(1)), under_way: None };
+    let place = PlaceReread {
+        known_since: at(1),
+        read_at: Some(at(2)),
+        round: Reading { under_way: Some((at(3), MessageId(4))), ..done.clone() },
+        unheard: Reading::default(),
+        asked: done,
+    };
+    check("reread_place", &REREAD, &Some(THREAD), &RereadRow::Place(place));
+    let whole = RereadWhole {
+        indexed_to: Some(MessageId(5)),
+        indexed: true,
+        retry_after: Some(MessageId(6)),
+    };
+    check("reread_whole", &REREAD, &None, &RereadRow::Whole(whole));
     check("starts", &STARTS, &(), &StartsRow { at: vec![at(1), at(2)] });
     check("tally", &TALLIES, &3, &-7);
+}
+
+#[test]
+fn verifications_keep_their_form() {
+    let seal = Seal { size: 300, crc32c: 7, stamp: -1 };
+    check("seal", &SEALS, &"media/a.mp4".to_owned(), &seal);
+    let row = VerificationRow {
+        at: at(1),
+        deep: true,
+        seconds: 2,
+        objects: 300,
+        problems: 1,
+        first: vec!["media/a.mp4 is missing".into()],
+        failed: Some("away".into()),
+    };
+    check("verification", &VERIFICATION, &(), &row);
 }

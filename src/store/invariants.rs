@@ -13,8 +13,8 @@ use super::{
     },
     tables::{AFTERMATH, ERASURES, FORGOTTEN, PEOPLE, POSTS},
     tables::{
-        CONTENTS, DELAYED, DIRTY, ENTRIES, GARBAGE, JOBS, PARKED, PARKED_MESSAGES, READY, RENEWALS,
-        SHARDS, TOMBSTONES, USES,
+        CONTENTS, DELAYED, DIRTY, ENTRIES, GARBAGE, JOBS, KEPT, PARKED, PARKED_MESSAGES, RAW,
+        READY, RENEWALS, SHARDS, TOMBSTONES, USES,
     },
 };
 use super::{
@@ -46,6 +46,7 @@ pub(super) fn check(world: &World) {
     the_page_is_not_forgotten(world);
     people_have_posted(world);
     the_forgotten_are_gone(world);
+    what_is_kept_is_indexed(world);
 }
 
 /// What the page shows of a month, in words.
@@ -317,6 +318,19 @@ fn what_is_out_of_place_has_a_job(world: &World) {
     }
 }
 
+/// A second reading finds everything that is kept of a message which was not deleted.
+fn what_is_kept_is_indexed(world: &World) {
+    let source = &world.store.source();
+    let indexed: BTreeSet<_> =
+        KEPT.all(source).unwrap().into_iter().map(|((_, message), ())| message).collect();
+    let raw = RAW.all(source).unwrap().into_iter().map(|(message, _)| message);
+    let parked = PARKED_MESSAGES.all(source).unwrap().into_iter().map(|(message, _)| message);
+    for message in raw.chain(parked) {
+        let deleted = TOMBSTONES.contains(source, &message).unwrap();
+        assert!(deleted || indexed.contains(&message), "{message} is kept, and not indexed");
+    }
+}
+
 /// How many messages and files random histories speak of: few, so that they meet often.
 const MESSAGES: u32 = 4;
 const FILES: u64 = 3;
@@ -415,7 +429,12 @@ impl History {
             }
             Step::Store(at, number) => {
                 if let Some((Queue::Download, Subject::Entry(key))) = self.take(at) {
-                    self.world.apply(Stored { key, sha256: sha(number), content: content(number) });
+                    self.world.apply(Stored {
+                        key,
+                        sha256: sha(number),
+                        content: content(number),
+                        stamp: None,
+                    });
                 }
             }
             Step::Look(at, still) => {

@@ -94,7 +94,7 @@ pub(super) fn person_published(txn: &mut Txn<'_>, person: ChangedPerson) -> Resu
     Ok(())
 }
 
-fn mark_person(txn: &mut Txn<'_>, id: UserId) -> Result<(), StoreError> {
+pub(super) fn mark_person(txn: &mut Txn<'_>, id: UserId) -> Result<(), StoreError> {
     let changes = number_change(txn)?;
     PEOPLE_CHANGED.put(txn, &id, &PersonDirty { changes });
     txn.hint(Hint::Publish);

@@ -7,6 +7,7 @@ use std::{panic::resume_unwind, time::Duration};
 
 use super::{
     Context, Hint, StoreError, Tally,
+    cleanse::cleanse_message,
     erase::note_stay,
     forget::{leaves_out, leaves_out_unread},
     people::remember,
@@ -14,7 +15,7 @@ use super::{
     raw::RawRow,
     removal::{bring_back, plan_erasure, remove},
     table::Txn,
-    tables::{ENTRIES, PARKED_MESSAGES, PLACES, POSTS, RAW, TOMBSTONES},
+    tables::{ENTRIES, KEPT, PARKED_MESSAGES, PLACES, POSTS, RAW, TOMBSTONES},
     tables::{ParkedMessage, Tombstone},
     tally::count,
     work::{Sight, rank_of, schedule},
@@ -67,6 +68,7 @@ impl Deleted {
             TOMBSTONES.put(txn, id, &Tombstone { at: context.now, channel: self.channel });
             count(txn, Tally::Deleted, 1)?;
             forget_parked(txn, *id)?;
+            KEPT.delete(txn, &(self.channel, *id));
             let post = POSTS.get(txn, id)?;
             if post.is_some() || RAW.contains(txn, id)? {
                 plan_erasure(txn, context, *id);
@@ -134,6 +136,8 @@ fn record(
     if leaves_out(txn, message.id, message.author.id, &row.place)? {
         return Ok(());
     }
+    let cleansed = cleanse_message(txn, message, row.place.guild)?;
+    let message = cleansed.as_ref().unwrap_or(message);
     let old = POSTS.get(txn, &message.id)?;
     if old.as_ref().is_some_and(|old| message.edited < old.edited) {
         return Ok(());
@@ -248,6 +252,7 @@ fn keep_raw(txn: &mut Txn<'_>, message: &Message) -> Result<(), StoreError> {
     let newer = RAW.get(txn, &message.id)?.is_some_and(|old| old.edited > message.edited);
     if !newer {
         RAW.put(txn, &message.id, &RawRow::new(&message.raw, message.edited));
+        KEPT.put(txn, &(message.channel, message.id), &());
     }
     Ok(())
 }
@@ -269,6 +274,7 @@ fn put_aside(
 ) -> Result<(), StoreError> {
     let known = PARKED_MESSAGES.contains(txn, &id)?;
     count(txn, Tally::MessagesParked, i64::from(!known))?;
+    KEPT.put(txn, &(channel, id), &());
     PARKED_MESSAGES.put(txn, &id, &ParkedMessage { channel, why, raw });
     Ok(())
 }

@@ -17,6 +17,7 @@ use crate::domain::{
     id::{ChannelId, GuildId, MessageId, UserId},
     job::{Job, Queue, Rank, Subject},
     place::Place,
+    reconcile::Unheard,
     removal::{Home, Wave},
     time::Timestamp,
 };
@@ -47,7 +48,7 @@ pub(super) const INDEXES: Table<ChannelId, IndexRow> = Table::new(17, "published
 pub(super) const PUBLICATION: Table<(), PublicationRow> = Table::new(18, "publication");
 /// Objects that nothing names any more, by the time at which they may go.
 pub(super) const GARBAGE: Table<(Timestamp, String), ()> = Table::new(19, "garbage");
-pub(super) const SESSIONS: Table<u32, SessionRow> = Table::new(20, "gateway sessions");
+pub(super) const SESSIONS: Table<u32, ListeningRow> = Table::new(20, "gateway sessions");
 pub(super) const STARTS: Table<(), StartsRow> = Table::new(21, "starts");
 pub(super) const TALLIES: Table<u8, i64> = Table::new(22, "tallies");
 pub(super) const POLICY: Table<(), PolicyRow> = Table::new(23, "policy");
@@ -86,6 +87,10 @@ pub(super) const FORGOTTEN: Table<Forgotten, ForgottenRow> = Table::new(31, "for
 pub(super) const MEMBERS: Table<(GuildId, UserId), MemberRow> = Table::new(32, "members");
 /// What is left to do for all that was erased.
 pub(super) const AFTERMATH: Table<(), AftermathRow> = Table::new(33, "aftermath");
+/// The messages of which something is kept, by the place that holds them: what a second reading compares with.
+pub(super) const KEPT: Table<(ChannelId, MessageId), ()> = Table::new(34, "kept messages");
+/// How far the second reading of each place is; none stands for what is not of one place.
+pub(super) const REREAD: Table<Option<ChannelId>, RereadRow> = Table::new(35, "second readings");
 
 /// Written to see whether anything can be.
 pub(super) const PROBE: Table<(), i64> = Table::new(42, "probe");
@@ -233,6 +238,71 @@ pub struct SessionRow {
     pub session: String,
     /// How many shards there were; with another number it can't be resumed.
     pub shards: u32,
+}
+
+/// A shard's session, and since when it was not heard.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ListeningRow {
+    /// Where the session stands; none when it can't be resumed.
+    pub(super) session: Option<SessionRow>,
+    /// Up to when everything was heard.
+    pub(super) heard_until: Option<Timestamp>,
+    /// A time in which events were lost, until what it may have hidden was read again.
+    pub(super) unheard: Option<Unheard>,
+}
+
+impl Row for ListeningRow {
+    const VERSION: u8 = 2;
+
+    fn migrate(version: u8, body: &[u8]) -> Option<Self> {
+        let session = (version == 1).then(|| postcard::from_bytes(body).ok())??;
+        Some(Self { session: Some(session), ..Self::default() })
+    }
+}
+
+/// How far a second reading is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum RereadRow {
+    /// What is not of one place.
+    Whole(RereadWhole),
+    /// Of one place.
+    Place(PlaceReread),
+}
+
+/// What second readings need besides places.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RereadWhole {
+    /// How far the raw messages of older builds were gone through for the index of what is kept.
+    pub(super) indexed_to: Option<MessageId>,
+    /// Whether all of them were.
+    pub indexed: bool,
+    /// After which message those that could not be recorded are to be asked for again; none when nobody wants that.
+    pub retry_after: Option<MessageId>,
+}
+
+/// How far the second reading of a place is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlaceReread {
+    /// Since when the place is known to be read: its first round is counted from then.
+    pub known_since: Timestamp,
+    /// When a page of a round was last read.
+    pub read_at: Option<Timestamp>,
+    /// Its rounds.
+    pub round: Reading,
+    /// After events were lost.
+    pub unheard: Reading,
+    /// Because somebody asked for it.
+    pub asked: Reading,
+}
+
+/// How far one sort of second reading is. Each has a mark by which it is told from the one before: when a round began,
+/// when we listened again, when somebody asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reading {
+    /// The mark of the last one that ended; of a round, when that was.
+    pub done: Option<Timestamp>,
+    /// The mark of the one that is under way, and below which message it goes on.
+    pub under_way: Option<(Timestamp, MessageId)>,
 }
 
 /// When this service was started lately.
@@ -415,7 +485,6 @@ first_form!(
     ShardsRow,
     IndexRow,
     PublicationRow,
-    SessionRow,
     StartsRow,
     i64,
     PolicyRow,
@@ -430,4 +499,5 @@ first_form!(
     ForgottenRow,
     MemberRow,
     AftermathRow,
+    RereadRow,
 );

@@ -49,6 +49,12 @@ pub enum Tally {
     MovesWaiting = 27,
     /// The same, put aside.
     MovesParked = 28,
+    /// Messages read again.
+    MessagesReread = 34,
+    /// Edits that only a second reading found.
+    EditsFound = 35,
+    /// Deletions that only a second reading found.
+    DeletionsFound = 36,
 }
 
 impl Tally {

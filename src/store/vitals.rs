@@ -164,7 +164,7 @@ mod tests {
         world.see([message(1, &[1])]);
         let link = message(1, &[1]).attachments[0].link.expires_at();
         assert_eq!(world.store.soonest_expiry().unwrap(), link);
-        let stored = Stored { key: key(1, 1), sha256: sha(1), content: content(1) };
+        let stored = Stored { key: key(1, 1), sha256: sha(1), content: content(1), stamp: None };
         world.apply(stored);
         assert_eq!(world.store.publication_due().unwrap(), Some(at(60)));
     }

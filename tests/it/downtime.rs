@@ -120,9 +120,11 @@ async fn what_happened_while_the_service_was_down_is_made_up_for() {
     let rig = server.rig().await;
     let process = service(&rig).await;
     let first = world.post(clips, clip("first"));
+    let (edited, deleted) = (world.post(clips, clip("edited")), world.post(clips, clip("deleted")));
+    let kept = world.post(clips, clip("kept"));
     let old_thread = world.create_thread(clips, NewThread::public("old thread"));
     let in_old = world.post(old_thread, clip("in-old"));
-    until_stored(&rig, &[first, in_old]).await;
+    until_stored(&rig, &[first, edited, deleted, kept, in_old]).await;
     assert_drained(&process.drained().await);
 
     let posted = world.post(clips, clip("while-down"));
@@ -136,6 +138,9 @@ async fn what_happened_while_the_service_was_down_is_made_up_for() {
     let post = world.create_post(forum, "post", clip("post"));
     let shelved = world.create_post(forum, "shelved", clip("shelved"));
     world.archive_thread(shelved);
+    world.edit(clips, edited, Edit::text("another text"));
+    world.delete(clips, deleted);
+    world.delete(old_thread, in_old);
     // Nobody tells of it: the session is gone.
     rig.discord.gateway().forget_sessions();
 
@@ -143,6 +148,12 @@ async fn what_happened_while_the_service_was_down_is_made_up_for() {
     let missed =
         [posted, in_old_again, in_opened, in_archived, MessageId(post.0), MessageId(shelved.0)];
     until_stored(&rig, &missed).await;
+    rig.until_published("the edit shows and the deleted are gone", |archive| {
+        archive.of_message(&edited)[0]["Description"] == "another text"
+            && [deleted, in_old].iter().all(|gone| archive.of_message(gone).is_empty())
+    })
+    .await;
+    assert_eq!(rig.status().await["reconciled"]["deletions"], 2);
     assert_drained(&process.drained().await);
     rig.assert_archived_as(&server.since()).await;
 }
@@ -209,6 +220,41 @@ async fn events_that_are_lost_doubled_or_late_do_no_harm() {
     gateway.wait_for(1).await;
     posted.push(world.post(clips, clip("last")));
     until_stored(&rig, &posted).await;
+    assert_drained(&process.drained().await);
+    rig.assert_archived_as(&server.since()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changes_whose_events_are_lost_are_found_by_reading_again() {
+    let server = Server::new(5);
+    let Server { ref world, clips, .. } = server;
+    let mut rig = server.rig().await;
+    rig.set("RECONCILE_EVERY", "2s");
+    let process = service(&rig).await;
+    let posted: Vec<_> = (0..6).map(|n| world.post(clips, clip(&format!("clip-{n}")))).collect();
+    until_stored(&rig, &posted).await;
+    until("all of it was read back", async || {
+        (rig.status().await["messages_read"] == posted.len()).then_some(())
+    })
+    .await;
+    let gateway = rig.discord.gateway();
+    for event in ["MESSAGE_DELETE", "MESSAGE_UPDATE"] {
+        gateway.inject(EventRule::new(event, When::Always, EventFault::Lose));
+    }
+    // The first and the last of what is there, and one between.
+    let deleted = [posted[0], posted[3], posted[5]];
+    for message in deleted {
+        world.delete(clips, message);
+    }
+    world.edit(clips, posted[1], Edit::text("another text"));
+    rig.until_published("the edit shows and the deleted are gone", |archive| {
+        archive.of_message(&posted[1])[0]["Description"] == "another text"
+            && deleted.iter().all(|gone| archive.of_message(gone).is_empty())
+    })
+    .await;
+    let found = rig.status().await["reconciled"].clone();
+    assert_eq!((&found["edits"], &found["deletions"]), (&1.into(), &3.into()), "{found}");
+    assert!(found["all_since"].is_string(), "{found}");
     assert_drained(&process.drained().await);
     rig.assert_archived_as(&server.since()).await;
 }

@@ -2,6 +2,7 @@
 
 mod choices;
 mod limits;
+mod reconcile;
 
 use std::time::{Duration, Instant};
 

@@ -26,4 +26,6 @@ mod stills;
 mod kill;
 mod downtime;
 mod removal;
+mod forget;
+mod verify;
 mod hostile;

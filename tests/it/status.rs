@@ -32,7 +32,18 @@ fn keys(value: &Value) -> Vec<&str> {
 fn assert_keys(status: &Value) {
     assert_eq!(
         keys(status),
-        ["files", "held", "messages_read", "parked", "places", "published", "service", "waiting"]
+        [
+            "files",
+            "held",
+            "messages_read",
+            "parked",
+            "parked_messages",
+            "places",
+            "published",
+            "service",
+            "verified",
+            "waiting"
+        ]
     );
     assert_eq!(
         keys(&status["files"]),
@@ -44,6 +55,7 @@ fn assert_keys(status: &Value) {
             "download_bytes",
             "downloads",
             "downloads_parked",
+            "messages_parked",
             "moves",
             "moves_parked",
             "thumbnails",

@@ -23,8 +23,11 @@ mod links;
 mod copies;
 mod access;
 mod removal;
+mod forget;
+mod reconcile;
 
 use std::{
+    collections::BTreeSet,
     path::Path,
     sync::{
         Arc,
@@ -34,11 +37,11 @@ use std::{
 };
 
 use bowerbird::{
-    actors::backfill::Wanted,
+    actors::{backfill::Wanted, reconcile::Reconciling},
     app::from_now_on,
     bucket::{Faults, MemoryBucket},
     domain::{
-        id::{ChannelId, MessageId},
+        id::{ChannelId, MessageId, RoleId},
         removal::RemovalPolicy,
         selection::{MediaKind, MediaMode, MediaSelection},
     },
@@ -71,6 +74,8 @@ struct World {
     dice: Dice,
     weather: Weather,
     requests: Requests,
+    /// Those that were made to read again.
+    again: Requests,
     fetches: Arc<AtomicU64>,
     turns: Turns,
     kv: Arc<MemoryKv>,
@@ -80,8 +85,10 @@ struct World {
     folder: tempfile::TempDir,
     mode: MediaMode,
     wanted: Wanted,
+    reconciling: Reconciling,
     selection: MediaSelection,
     removal: RemovalPolicy,
+    opt_out_roles: BTreeSet<RoleId>,
     end: Option<(Step, u32)>,
     fuse: Option<Fuse>,
     lives: u64,
@@ -107,6 +114,7 @@ impl World {
             dice: Dice::new(seed),
             weather: Weather::new(Climate::calm()),
             requests: Requests::default(),
+            again: Requests::default(),
             fetches: Arc::default(),
             turns: Arc::default(),
             kv: Arc::default(),
@@ -116,8 +124,10 @@ impl World {
             folder,
             mode: MediaMode::Copy,
             wanted: from_now_on(true),
+            reconciling: Reconciling::Never,
             selection: MediaSelection { kinds: MediaKind::ALL.into(), max_size: None },
             removal: RemovalPolicy::default(),
+            opt_out_roles: BTreeSet::new(),
             end: None,
             fuse: None,
             lives: 0,

@@ -213,10 +213,8 @@ impl Crawl {
         let told = self.inbox.take();
         let now = Instant::now();
         for (place, (newest, count)) in told.touched {
-            if !atlas.places.contains_key(&place) {
-                // A thread that was opened since the last look at its server.
-                self.recall(atlas, place).await;
-            }
+            // A thread may have been opened since the last look at its server, and a place forgotten.
+            self.recall(atlas, place).await;
             atlas.wait_for(place, Unconfirmed { newest, count, since: now });
         }
         let everywhere =
@@ -328,9 +326,12 @@ impl Crawl {
     /// Reads what the store knows of a place by now.
     async fn recall(&self, atlas: &mut Atlas, place: ChannelId) {
         let store = self.store.clone();
-        let row = tokio::task::spawn_blocking(move || store.place(place)).await;
-        if let Ok(Ok(Some(row))) = row {
-            atlas.places.insert(place, row);
+        let row = tokio::task::spawn_blocking(move || store.place_to_read(place)).await;
+        match row {
+            Ok(Ok(Some(row))) => drop(atlas.places.insert(place, row)),
+            // It was forgotten since it was put in line.
+            Ok(Ok(None)) => drop(atlas.places.remove(&place)),
+            Ok(Err(_)) | Err(_) => {}
         }
     }
 
@@ -411,16 +412,17 @@ impl Crawl {
 
     fn report(&self, atlas: &Atlas) {
         let looked = self.selection.guilds.iter().all(|guild| atlas.visited.contains(guild));
-        let idle = looked
-            && atlas.in_flight.is_empty()
-            && atlas.queued.is_empty()
+        let busy = !looked
+            || !atlas.in_flight.is_empty()
+            || !atlas.queued.is_empty()
+            || !atlas.visiting.is_empty();
+        let idle = !busy
             && atlas.resting.iter().all(|(_, place)| atlas.settling.contains(place))
-            && atlas.visiting.is_empty()
             && atlas.doubtful.is_empty();
         let of = |row: &PlaceRow| self.share_read(atlas, row);
         self.progress.send_if_modified(|progress| {
             let was_idle = progress.idle;
-            progress.update(idle, atlas.in_flight.len(), || {
+            progress.update((idle, busy), atlas.in_flight.len(), || {
                 atlas.places.values().filter_map(of).collect()
             });
             if idle && !was_idle {

@@ -12,6 +12,9 @@ const ADD_UP_EVERY: Duration = Duration::from_millis(500);
 pub struct Progress {
     /// Whether everything that is wanted was read, and nothing is in flight.
     pub idle: bool,
+    /// Whether something is being read or looked at, or in line for it. What can't be read now and waits for its time
+    /// does not count, or a place that never can would hold up whoever lets others go first.
+    pub busy: bool,
     /// Messages read in this life.
     pub messages: u64,
     /// Places being read right now.
@@ -33,6 +36,7 @@ impl Progress {
     pub fn new() -> Self {
         Self {
             idle: false,
+            busy: true,
             messages: 0,
             in_flight: 0,
             places: 0,
@@ -63,7 +67,7 @@ impl Progress {
 
     pub(super) fn update(
         &mut self,
-        idle: bool,
+        (idle, busy): (bool, bool),
         in_flight: usize,
         shares: impl FnOnce() -> Vec<(Duration, Duration)>,
     ) {
@@ -72,6 +76,7 @@ impl Progress {
             self.add_up(&shares());
         }
         self.idle = idle;
+        self.busy = busy;
         self.in_flight = in_flight;
     }
 

@@ -56,7 +56,7 @@ impl Keeper {
     }
 
     /// Makes sure that nobody else can write while we do.
-    pub(super) async fn assure(&self) -> Result<(), LeaseError> {
+    pub(in crate::actors) async fn assure(&self) -> Result<(), LeaseError> {
         if self.is_held().await { Ok(()) } else { self.renew().await }
     }
 

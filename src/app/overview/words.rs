@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use indicatif::HumanBytes;
 
-use super::{Covered, Files, HeldBack, Overview, Running, Standing, Waiting};
+use super::{Covered, Files, HeldBack, Overview, Reconciled, Running, Standing, Verified, Waiting};
 use crate::domain::printable::Printable;
 
 /// A screen holds some fifty lines; half of them for places leaves the rest in sight.
@@ -70,8 +70,11 @@ impl fmt::Display for Words<'_> {
         if let Some(held) = &overview.held {
             write_held(f, held)?;
         }
+        write_verified(f, overview.verified.as_ref())?;
         self.write_places(f)?;
-        write_parked(f, overview)
+        write_reconciled(f, &overview.reconciled)?;
+        write_parked(f, overview)?;
+        write_messages(f, overview)
     }
 }
 
@@ -180,6 +183,51 @@ fn write_held(f: &mut fmt::Formatter<'_>, held: &HeldBack) -> fmt::Result {
     writeln!(f, "           `bowerbird status --keep-deleted` shows them again, marked as deleted")
 }
 
+fn write_reconciled(f: &mut fmt::Formatter<'_>, reconciled: &Reconciled) -> fmt::Result {
+    let Reconciled { places, places_done, places_under_way, all_since, messages, .. } = reconciled;
+    if *messages == 0 && reconciled.unheard.is_none() {
+        return Ok(());
+    }
+    let Reconciled { edits, deletions, .. } = reconciled;
+    match all_since {
+        Some(since) => write!(f, "Reconciled everything was read again since {since}")?,
+        None => write!(f, "Reconciled {places_done} of {places} channels and threads read again")?,
+    }
+    writeln!(
+        f,
+        ", {places_under_way} under way: {edits} edits and {deletions} deletions found that nobody told of"
+    )?;
+    if let Some(unheard) = &reconciled.unheard {
+        let (from, to) = (unheard.from, unheard.to);
+        writeln!(
+            f,
+            "           nobody listened from {from} to {to}: the latest pages are being read again"
+        )?;
+    }
+    Ok(())
+}
+
+fn write_verified(f: &mut fmt::Formatter<'_>, verified: Option<&Verified>) -> fmt::Result {
+    let Some(Verified { at, deep, objects, problems, first, failed }) = verified else {
+        return writeln!(f, "Verified   not yet (`bowerbird verify` does it)");
+    };
+    let depth = if *deep { "byte by byte" } else { "by listing" };
+    match (failed, problems) {
+        (Some(why), _) => writeln!(f, "Verified   NOT since {at}: {why}"),
+        (None, 0) => writeln!(f, "Verified   {at}, {depth}: {objects} objects, all whole"),
+        (None, problems) => {
+            writeln!(f, "Verified   {at}, {depth}: {problems} PROBLEMS among {objects} objects")?;
+            for problem in first {
+                writeln!(f, "           {problem}")?;
+            }
+            writeln!(
+                f,
+                "           `bowerbird verify` lists them, `bowerbird verify --repair` mends them"
+            )
+        }
+    }
+}
+
 fn write_parked(f: &mut fmt::Formatter<'_>, overview: &Overview) -> fmt::Result {
     let Waiting { downloads_parked, thumbnails_parked, moves_parked, .. } = &overview.waiting;
     let parked = downloads_parked + thumbnails_parked + moves_parked;
@@ -195,4 +243,23 @@ fn write_parked(f: &mut fmt::Formatter<'_>, overview: &Overview) -> fmt::Result 
         writeln!(f, "  and {} more", parked - shown)?;
     }
     writeln!(f, "  `bowerbird status --retry-parked` has them tried again")
+}
+
+fn write_messages(f: &mut fmt::Formatter<'_>, overview: &Overview) -> fmt::Result {
+    let parked = overview.waiting.messages_parked;
+    if parked == 0 {
+        return Ok(());
+    }
+    writeln!(
+        f,
+        "Unreadable {parked} messages, kept as they came for a version that understands them:"
+    )?;
+    for message in &overview.parked_messages {
+        writeln!(f, "  {} in {}: {}", message.message, message.channel, message.why)?;
+    }
+    let shown = u64::try_from(overview.parked_messages.len()).unwrap_or(u64::MAX);
+    if parked > shown {
+        writeln!(f, "  and {} more", parked - shown)?;
+    }
+    Ok(())
 }

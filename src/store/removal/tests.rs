@@ -29,7 +29,7 @@ fn world(on_delete: OnDelete, files: &[(u32, u8)]) -> World {
     for (second, number) in files {
         world.see([message(*second, &[u64::from(*second)])]);
         let key = key(*second, u64::from(*second));
-        world.apply(Stored { key, sha256: sha(*number), content: content(*number) });
+        world.apply(Stored { key, sha256: sha(*number), content: content(*number), stamp: None });
     }
     world
 }
@@ -109,7 +109,7 @@ fn bytes_stay_in_public_while_anybody_shows_them() {
     assert_eq!(world.chores(), [(bytes, Chore::Copy(Home::Private))]);
     // Somebody posts them again while they are on their way out: they stay at home, and the copy goes.
     world.see([message(3, &[3])]);
-    world.apply(Stored { key: key(3, 3), sha256: sha(7), content: content(7) });
+    world.apply(Stored { key: key(3, 3), sha256: sha(7), content: content(7), stamp: None });
     world.apply(Moved { subject: bytes, chore: Chore::Copy(Home::Private) });
     assert_eq!(world.home(7), Home::Public);
     assert_eq!(world.chores(), [(bytes, Chore::Clear(Home::Private))]);
@@ -140,12 +140,12 @@ fn what_arrives_for_what_was_erased_is_cleared() {
     world.see([message(1, &[1])]);
     world.delete(1);
     world.tend();
-    world.apply(Stored { key: key(1, 1), sha256: sha(1), content: content(1) });
+    world.apply(Stored { key: key(1, 1), sha256: sha(1), content: content(1), stamp: None });
     world.publish();
     assert_eq!(world.chores(), [(Subject::Content(sha(1)), Chore::Erase)]);
     // The same bytes, posted anew before they are gone, are there.
     world.see([message(2, &[2])]);
-    world.apply(Stored { key: key(2, 2), sha256: sha(1), content: content(1) });
+    world.apply(Stored { key: key(2, 2), sha256: sha(1), content: content(1), stamp: None });
     assert_eq!(world.home(1), Home::Public);
     world.apply(Moved { subject: Subject::Content(sha(1)), chore: Chore::Erase });
     assert_eq!(world.home(1), Home::Public);

@@ -53,6 +53,24 @@ impl Key for u8 {
     }
 }
 
+/// None comes before all.
+impl<K: Key> Key for Option<K> {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(u8::from(self.is_some()));
+        if let Some(key) = self {
+            key.write(out);
+        }
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        match take(bytes)? {
+            [0] => Some(None),
+            [1] => K::read(bytes).map(Some),
+            _ => None,
+        }
+    }
+}
+
 impl Key for u32 {
     fn write(&self, out: &mut Vec<u8>) {
         out.extend(self.to_be_bytes());

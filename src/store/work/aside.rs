@@ -14,6 +14,7 @@ use crate::{
         Context, Store, StoreError,
         links::set_renewal,
         publication::mark_changed,
+        reread::want_parked,
         table::{Source, Txn},
         tables::{ENTRIES, JOBS, PARKED},
     },
@@ -49,7 +50,7 @@ pub(super) fn park(
     mark_shown(txn, context, key, &entry)
 }
 
-/// Puts every job that was put aside back in line.
+/// Puts every job that was put aside back in line, and has every message asked for again.
 pub(in crate::store) fn retry_parked(
     txn: &mut Txn<'_>,
     context: &Context,
@@ -71,7 +72,7 @@ pub(in crate::store) fn retry_parked(
             mark_changed(txn, key.root, key.message, context.publish_by())?;
         }
     }
-    Ok(())
+    want_parked(txn)
 }
 
 impl Store {

@@ -32,6 +32,15 @@ pub(in crate::store) fn end_job(
     set_job(txn, queue, subject, None)
 }
 
+/// Ends a job whose reason was taken away.
+pub(in crate::store) fn drop_job(
+    txn: &mut Txn<'_>,
+    queue: Queue,
+    subject: Subject,
+) -> Result<(), StoreError> {
+    end_job(txn, queue, subject)
+}
+
 /// Writes a job, and keeps the lines in which it stands in step.
 pub(in crate::store) fn set_job(
     txn: &mut Txn<'_>,

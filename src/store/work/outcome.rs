@@ -23,6 +23,7 @@ use crate::{
         table::Txn,
         tables::{CONTENTS, ENTRIES, HOMES, JOBS, USES},
         tally::count,
+        verify::{SEALS, Seal},
     },
 };
 
@@ -35,6 +36,8 @@ pub struct Stored {
     pub sha256: Sha256,
     /// Where it is.
     pub content: Content,
+    /// What the bucket calls this version of the object; none when it was there before.
+    pub stamp: Option<i64>,
 }
 
 /// A file was looked at.
@@ -87,6 +90,10 @@ impl Stored {
             count_still(txn, None, self.content.look.as_ref())?;
             self.content.clone()
         };
+        if let Some(stamp) = self.stamp {
+            let seal = Seal { size: content.size, crc32c: content.crc32c, stamp };
+            SEALS.put(txn, &content.object, &seal);
+        }
         USES.put(txn, &(self.sha256, self.key), &());
         count(txn, Tally::Stored, 1)?;
         count(txn, Tally::StoredBytes, i64::try_from(content.size).unwrap_or(i64::MAX))?;

@@ -20,7 +20,7 @@ use crate::{
 };
 
 fn store(world: &World, key: EntryKey, number: u8) {
-    world.apply(Stored { key, sha256: sha(number), content: content(number) });
+    world.apply(Stored { key, sha256: sha(number), content: content(number), stamp: None });
 }
 
 fn fail(world: &World, key: EntryKey, failure: Failure) {

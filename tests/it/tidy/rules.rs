@@ -14,15 +14,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "cli/",
         &[
-            "cli", "app", "config", "serve", "gallery", "discord", "cdn", "bucket", "store",
-            "ffmpeg", "clock", "domain",
+            "cli", "app", "config", "serve", "audit", "gallery", "discord", "cdn", "bucket",
+            "store", "ffmpeg", "clock", "domain",
         ],
     ),
     (
         "app",
         &[
-            "cli", "config", "herald", "actors", "serve", "gallery", "spool", "discord", "cdn",
-            "bucket", "store", "ffmpeg", "clock", "domain",
+            "cli", "config", "herald", "actors", "serve", "audit", "gallery", "spool", "discord",
+            "cdn", "bucket", "store", "ffmpeg", "clock", "domain",
         ],
     ),
     ("cli", &["domain"]),
@@ -30,8 +30,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("config", &["domain"]),
     (
         "actors",
-        &["gallery", "spool", "discord", "cdn", "bucket", "store", "ffmpeg", "clock", "domain"],
+        &[
+            "audit", "gallery", "spool", "discord", "cdn", "bucket", "store", "ffmpeg", "clock",
+            "domain",
+        ],
     ),
+    ("audit", &["gallery", "bucket", "store", "clock", "domain"]),
     ("serve", &["bucket", "clock", "domain"]),
     ("gallery", &["discord", "cdn", "bucket", "store", "ffmpeg", "clock", "domain"]),
     ("spool", &["cdn", "domain"]),

@@ -1,7 +1,7 @@
 //! Discord's REST interface over the truth: pages, permissions, links, and a bad day.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -13,9 +13,9 @@ use bowerbird::{
         ThreadPage,
     },
     domain::{
-        id::{ChannelId, GuildId, MessageId, UserId},
+        id::{ChannelId, GuildId, MessageId, RoleId, UserId},
         link::Link,
-        message::Message,
+        message::{Message, Unreadable},
         place::{Access, Archived, Guild, Place, Survey},
         time::Timestamp,
     },
@@ -247,8 +247,15 @@ impl Discord for FakeDiscord {
                 }
                 Err(error) => return Err(error),
             };
-            let messages = ids.into_iter().map(|id| state.message(channel, id, None)).collect();
-            Ok(MessagePage { messages, unreadable: Vec::new(), answered_at })
+            let (garbled, legible): (Vec<_>, Vec<_>) =
+                ids.into_iter().partition(|id| state.garbled.contains(id));
+            let messages = legible.into_iter().map(|id| state.message(channel, id, None)).collect();
+            let unreadable = garbled.into_iter().map(|id| Unreadable {
+                id: Some(id),
+                reason: "it makes no sense".to_owned(),
+                raw: format!("{{\"id\":\"{id}\"}}").into(),
+            });
+            Ok(MessagePage { messages, unreadable: unreadable.collect(), answered_at })
         })
         .await
     }
@@ -261,12 +268,23 @@ impl Discord for FakeDiscord {
         self.ask("message", channel.0, |state| {
             readable(state, channel)?;
             let post = state.channels[&channel].posts.get(&message);
-            if post.is_none_or(|post| post.deleted.is_some()) {
+            if post.is_none_or(|post| post.deleted.is_some()) || state.mislaid.contains(&message) {
                 return Err(DiscordError::NotFound { code: UNKNOWN_MESSAGE });
+            }
+            if state.garbled.contains(&message) {
+                return Err(DiscordError::Malformed { reason: "it makes no sense".to_owned() });
             }
             Ok(state.message(channel, message, None))
         })
         .await
+    }
+
+    async fn member_roles(
+        &self,
+        _: GuildId,
+        user: UserId,
+    ) -> Result<Option<BTreeSet<RoleId>>, DiscordError> {
+        self.ask("member_roles", user.0, |state| Ok(Some(state.roles_of(user)))).await
     }
 
     async fn refresh_links(&self, links: &[Link]) -> Result<Vec<RefreshedLink>, DiscordError> {
@@ -318,6 +336,7 @@ fn readable(state: &State, channel: ChannelId) -> Result<(), DiscordError> {
 fn page(state: &State, channel: ChannelId, cursor: Cursor, limit: usize) -> Vec<MessageId> {
     let posts = &state.channels[&channel].posts;
     let there = posts.iter().filter(|(_, post)| post.deleted.is_none()).map(|(id, _)| *id);
+    let there = there.filter(|id| !state.overlooked.contains(id));
     let mut ids: Vec<MessageId> = match cursor {
         Cursor::Newest => there.rev().take(limit).collect(),
         Cursor::Before(id) => there.filter(|there| *there < id).rev().take(limit).collect(),

@@ -164,6 +164,8 @@ async fn open_ports(world: &World, life: &Life, clock: Clock) -> Ports {
     );
     let mut bucket: Arc<dyn Bucket> = Arc::new(retry);
     let mut discord: Arc<dyn Discord> = Arc::new(life.discord.clone());
+    let patient = FakeDiscord { requests: Arc::clone(&world.again), ..life.discord.clone() };
+    let mut patient: Arc<dyn Discord> = Arc::new(patient);
     let gateway = FakeGateway {
         truth: truth.clone(),
         fate: fate.clone(),
@@ -188,6 +190,7 @@ async fn open_ports(world: &World, life: &Life, clock: Clock) -> Ports {
         let fuse = || Fuse::clone(fuse);
         bucket = Arc::new(Panicking::new(bucket, fuse()));
         discord = Arc::new(Panicking::new(discord, fuse()));
+        patient = Arc::new(Panicking::new(patient, fuse()));
         gateway = Arc::new(Panicking::new(gateway, fuse()));
         cdn = Arc::new(Panicking::new(cdn, fuse()));
         thumbnailer = Arc::new(Panicking::new(thumbnailer, fuse()));
@@ -199,7 +202,19 @@ async fn open_ports(world: &World, life: &Life, clock: Clock) -> Ports {
     open::sweep(&spool, &store).await.unwrap();
     let gateway = Some(gateway);
     let lease = Keeper::new(lease.expect("nobody else wants this bucket"), clock);
-    Ports { discord, gateway, cdn, bucket, private, store, spool, thumbnailer, lease, clock }
+    Ports {
+        discord,
+        patient,
+        gateway,
+        cdn,
+        bucket,
+        private,
+        store,
+        spool,
+        thumbnailer,
+        lease,
+        clock,
+    }
 }
 
 /// The right to write. Whoever starts while the bucket is away is started again.
@@ -232,11 +247,14 @@ fn orders(world: &World) -> Orders {
         },
         selection: PlaceSelection { guilds: [GUILD].into(), ..PlaceSelection::default() },
         wanted: world.wanted,
+        reconciling: world.reconciling,
         confirm_after: Duration::from_mins(2),
         downloads: 3,
         thumbnails: 2,
+        verify_every: None,
         page: Page { title: None, mode },
         pictures: "https://pictures".to_owned(),
+        opt_out_roles: world.opt_out_roles.clone(),
     }
 }
 

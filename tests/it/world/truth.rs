@@ -3,7 +3,7 @@
 //! Nothing here is read by the code that makes or reads archives. Changes are told to gateway sessions as they happen.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
@@ -12,7 +12,7 @@ use bowerbird::{
     clock::Clock,
     discord::ThreadFacts,
     domain::{
-        id::{AttachmentId, ChannelId, GuildId, MessageId, UserId},
+        id::{AttachmentId, ChannelId, GuildId, MessageId, RoleId, UserId},
         link::Link,
         message::{Attachment, Author, Message},
         place::{Access, Place, PlaceKind},
@@ -51,10 +51,18 @@ pub(super) struct State {
     pub(super) files: BTreeMap<AttachmentId, File>,
     pub(super) sessions: Vec<Session>,
     pub(super) link_lives: Duration,
+    /// Who has taken which role.
+    pub(super) roles: BTreeMap<UserId, BTreeSet<RoleId>>,
     /// Each signature is another one, as Discord's are.
     signatures: u64,
     /// The fate of the next event; the weather decides.
     pub(super) telling: Telling,
+    /// Messages that pages leave out though they are there.
+    pub(super) overlooked: BTreeSet<MessageId>,
+    /// Messages that are not found by their id though they are there.
+    pub(super) mislaid: BTreeSet<MessageId>,
+    /// Messages that make no sense.
+    pub(super) garbled: BTreeSet<MessageId>,
 }
 
 /// Time runs while a process does, and is moved by hand in between.
@@ -137,8 +145,12 @@ impl Truth {
             files: BTreeMap::new(),
             sessions: Vec::new(),
             link_lives: LINK_LIVES,
+            roles: BTreeMap::new(),
             signatures: 0,
             telling: Telling::Once,
+            overlooked: BTreeSet::new(),
+            mislaid: BTreeSet::new(),
+            garbled: BTreeSet::new(),
         };
         Self { state: Arc::new(Mutex::new(state)), told: watch::Sender::new(0) }
     }
@@ -396,6 +408,10 @@ impl State {
         hearing.0.iter().any(|(session, number)| *number < self.sessions[*session].lost_from)
     }
 
+    pub(super) fn roles_of(&self, user: UserId) -> BTreeSet<RoleId> {
+        self.roles.get(&user).cloned().unwrap_or_default()
+    }
+
     /// A link to a file that is signed now.
     pub(super) fn sign(&mut self, file: AttachmentId) -> Link {
         self.signatures += 1;
@@ -412,6 +428,7 @@ impl State {
         version: Option<usize>,
     ) -> Message {
         let post = &self.channels[&channel].posts[&id];
+        let author_id = post.author;
         let author = Author {
             id: post.author,
             name: name_of(post.author),
@@ -430,8 +447,16 @@ impl State {
             edited: version.edited,
             carries_media: !attachments.is_empty(),
             attachments,
-            raw: format!("{{\"id\":\"{id}\"}}").into(),
+            raw: self.raw(id, author_id),
         }
+    }
+
+    /// What matters of it in Discord's own words, with the roles of its author as the gateway tells them.
+    fn raw(&self, id: MessageId, author: UserId) -> Box<str> {
+        let roles: Vec<_> = self.roles_of(author).into_iter().collect();
+        serde_json::json!({ "id": id, "author": { "id": author }, "member": { "roles": roles } })
+            .to_string()
+            .into()
     }
 
     fn attachment(&mut self, id: AttachmentId) -> Attachment {

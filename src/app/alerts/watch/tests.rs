@@ -15,6 +15,7 @@ fn well(minute: i64) -> Vitals {
         holes: BTreeMap::new(),
         soonest_expiry: None,
         published_at: None,
+        verification: None,
         publication_due: None,
         erasing_held: 0,
         store_bytes: 0,
