@@ -17,7 +17,7 @@ use bowerbird::{
         link::Link,
         message::{Attachment, Author, Message},
         place::{Access, Place, PlaceKind},
-        removal::RemovalPolicy,
+        removal::{Home, RemovalPolicy},
         selection::{MediaMode, MediaSelection, Policy},
         text::readable,
         time::Timestamp,
@@ -184,5 +184,7 @@ fn entry(number: u64) -> MonthEntry {
         },
         entry: Entry::new(attachment, false),
         content: None,
+        home: Home::Public,
+        removed: None,
     }
 }

@@ -1,4 +1,5 @@
-//! The store's writer and the publisher, and nobody else: for commands that change an archive without asking Discord.
+//! The store's writer, the publisher and the mover, and nobody else: for commands that change an archive without asking
+//! Discord.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -12,14 +13,16 @@ use crate::{
         Drain,
         alarm::Alarm,
         hands::Hands,
+        mover::{self, Mover},
         persistence::{self, Ledger, Persistence},
         publisher::{self, Publisher},
         supervisor::Supervisor,
+        worker::{self, Worker},
     },
     store::{Hint, Store},
 };
 
-/// Both, at work.
+/// They, at work.
 pub struct Bureau {
     /// Hears of what only a person can mend.
     pub alarm: Alarm,
@@ -27,17 +30,19 @@ pub struct Bureau {
     pub ledger: Ledger,
     /// What is known.
     pub store: Store,
+    mover: Addr<Worker<Mover>>,
     publisher: Addr<Publisher>,
     persistence: Addr<Persistence>,
 }
 
 impl Bureau {
-    /// Starts both. Must be called on a thread of actix's.
+    /// Starts them. Must be called on a thread of actix's.
     pub fn open(ports: &Ports, orders: &Orders) -> Self {
         let alarm = Alarm::default();
         let supervisor = Supervisor::new(alarm.clone());
         let (persistence, persistence_seat) = supervisor.seat("persistence", persistence::MAILBOX);
         let (publisher, publisher_seat) = supervisor.seat("publisher", publisher::MAILBOX);
+        let (mover, mover_seat) = supervisor.seat("mover", worker::MAILBOX);
         let common = Common {
             alarm,
             ledger: ledger(&persistence),
@@ -52,17 +57,22 @@ impl Bureau {
             policy: Arc::clone(&common.policy),
             clock: common.clock,
             alarm: common.alarm.clone(),
-            wakes: BTreeMap::from([(Hint::Publish, publisher.clone().recipient())]),
+            wakes: BTreeMap::from([
+                (Hint::Publish, publisher.clone().recipient()),
+                (Hint::Move, mover.clone().recipient()),
+            ]),
             commits: watch::Sender::new(0),
         }));
         publisher_seat.start(Publisher::new(common.publisher(ports, orders)));
+        mover_seat.start(Worker::new(common.worker(common.mover(ports), mover::AT_ONCE)));
         let Common { alarm, ledger, store, .. } = common;
-        Self { alarm, ledger, store, publisher, persistence }
+        Self { alarm, ledger, store, mover, publisher, persistence }
     }
 
     /// Publishes what there is, gives the lease back, and flushes the store, all within the deadline.
     pub async fn close(self, deadline: Duration) {
         let ended = tokio::time::timeout(deadline, async {
+            drained("mover", self.mover.send(Drain).await);
             drained("publisher", self.publisher.send(Drain).await);
             drained("persistence", self.persistence.send(Drain).await);
         });

@@ -6,6 +6,7 @@ use super::{
     Context, Month, StoreError, Tally,
     people::mark_person,
     publication::mark_changed,
+    removal::settle,
     table::Txn,
     tables::{
         CONTENTS, ENTRIES, INDEXES, JOBS, MonthKey, PEOPLE, POSTS, PUBLICATION, SHARDS, USES,
@@ -64,8 +65,8 @@ impl Mended {
             Self::Relook(subject) => relook(txn, context, *subject),
             Self::Reconsider(Subject::Entry(key)) => reconsider(txn, context, *key),
             Self::Reconsider(Subject::Content(sha256)) => forget_unused(txn, *sha256),
-            // Rows tell of a still only through the files that have it.
-            Self::Reconsider(Subject::Still(_)) => Ok(()),
+            // Stills have no work of their own but to be brought home.
+            Self::Reconsider(still @ Subject::Still(_)) => settle(txn, context, *still, None),
             Self::Republish { month, forget } => republish(txn, context, *month, forget),
             Self::Reindex(root) => reindex(txn, context, *root),
             Self::Remanifest => republish_root(txn, |row| row.content = None),
@@ -135,8 +136,7 @@ fn relook(txn: &mut Txn<'_>, context: &Context, subject: Subject) -> Result<(), 
             USES.below(txn, &sha256, usize::MAX)?.into_iter().map(|((_, key), ())| key).collect()
         }
         Subject::Entry(key) => vec![key],
-        // Whoever has it is looked at, not the still.
-        Subject::Still(_) => Vec::new(),
+        Subject::Still(_) => return Ok(()),
     };
     for key in users {
         let Some(mut entry) = ENTRIES.get(txn, &key)? else { continue };
@@ -296,6 +296,8 @@ mod tests {
         assert_eq!(tally(&world, Tally::Stills), 1);
     }
 
+    type Damage = fn(&mut Txn<'_>);
+
     #[test]
     fn contradictions_are_found_and_mended() {
         let policy = World::new().policy.borrow().clone();
@@ -306,7 +308,6 @@ mod tests {
             let contents = contents.filter(|found| !found.what.contains("name"));
             examined.into_iter().chain(contents).map(|found| found.what).collect()
         };
-        type Damage = fn(&mut Txn<'_>);
         let damages: [(Damage, &str); 4] = [
             (|txn| CONTENTS.delete(txn, &sha(9)), "is said to be in the bucket, but not where"),
             (

@@ -124,8 +124,9 @@ impl Reader {
             }
             DiscordError::NotFound { .. } => {
                 debug!(place = %place.id, name = place.name, "is gone");
-                let lost = PlacesLost { places: vec![place.id], loss: Loss::Inferred };
-                self.ledger.record([lost.into()]).await;
+                self.ledger
+                    .record([PlacesLost { places: vec![place.id], loss: Loss::Inferred }.into()])
+                    .await;
             }
             error => warn!(place = %place.id, %error, "to be read again later"),
         }

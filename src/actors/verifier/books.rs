@@ -17,6 +17,7 @@ use crate::{
     domain::{
         entry::{Look, Sha256},
         job::Subject,
+        removal::Home,
     },
     gallery::manifest::MANIFEST,
     store::{Seal, Sealed, Store, StoreError, Tally},
@@ -131,15 +132,28 @@ impl Book for Catalogue {
                 Shelf::Media { last } => {
                     let after = *last;
                     let page = read(&self.store, move |store| media_after(store, after)).await?;
-                    *last = page.last().map(|(sha256, _)| *sha256).or(*last);
-                    return Ok(page.into_iter().map(|(_, expected)| expected).collect());
+                    let Some((sha256, _)) = page.last() else { return Ok(Vec::new()) };
+                    *last = Some(*sha256);
+                    self.waiting = page
+                        .into_iter()
+                        .filter_map(|(_, expected)| expected)
+                        .collect::<Vec<_>>()
+                        .into_iter();
                 }
                 Shelf::Stills { windows } => {
                     let Some(window) = windows.next() else { return Ok(Vec::new()) };
                     let wanted = move |still: &str| window.holds("thumb/", still);
                     let stills = read(&self.store, move |store| stills(store, wanted)).await?;
                     let sealed = move |store: &Store| {
-                        stills.into_keys().map(|still| sealed(store, still)).collect()
+                        let mut page = Vec::new();
+                        for still in stills.into_keys() {
+                            let sha256 = Name::of(&still).sha256();
+                            let home = sha256.map(|sha256| store.home(Subject::Still(sha256)));
+                            if home.transpose()?.is_none_or(|home| home == Home::Public) {
+                                page.push(sealed(store, still)?);
+                            }
+                        }
+                        Ok(page)
                     };
                     let page: Vec<_> = read(&self.store, sealed).await?;
                     self.waiting = page.into_iter();
@@ -156,7 +170,15 @@ impl Book for Catalogue {
             let mut named = if by_hash {
                 media_among(store, &objects)?
             } else if by_look {
-                stills(store, |still| objects.contains(still))?.into_keys().collect()
+                let mut named = BTreeSet::new();
+                for object in &objects {
+                    let Some(sha256) = Name::of(object).sha256() else { continue };
+                    if store.is_leaving(Subject::Still(sha256))? {
+                        named.insert(object.clone());
+                    }
+                }
+                named.extend(stills(store, |still| objects.contains(still))?.into_keys());
+                named
             } else {
                 small(store)?.intersection(&objects).cloned().collect()
             };
@@ -178,7 +200,9 @@ fn media_among(store: &Store, objects: &BTreeSet<String>) -> Result<BTreeSet<Str
     let mut named = BTreeSet::new();
     for object in objects {
         let Some(sha256) = Name::of(object).sha256() else { continue };
-        if store.content(sha256)?.is_some_and(|content| content.object == *object) {
+        let known = store.content(sha256)?.is_some_and(|content| content.object == *object);
+        // What is about to be cleared away or erased is no stray.
+        if known || store.is_leaving(Subject::Content(sha256))? {
             named.insert(object.clone());
         }
     }
@@ -196,12 +220,19 @@ fn sealed(store: &Store, object: String) -> Result<Expected, StoreError> {
     })
 }
 
-fn media_after(store: &Store, last: Option<Sha256>) -> Result<Vec<(Sha256, Expected)>, StoreError> {
+/// The next files, each with what is expected of it in public; none for one that is at home elsewhere.
+fn media_after(
+    store: &Store,
+    last: Option<Sha256>,
+) -> Result<Vec<(Sha256, Option<Expected>)>, StoreError> {
     let contents = store.contents_after(last, PAGE)?;
     let expected = contents.into_iter().map(|(sha256, content)| {
+        if store.home(Subject::Content(sha256))? != Home::Public {
+            return Ok((sha256, None));
+        }
         let stamp = store.seal(&content.object)?.map(|seal| seal.stamp);
         let (size, crc32c) = (Some(content.size), Some(Crc32c(content.crc32c)));
-        Ok((sha256, Expected { key: content.object, size, crc32c, stamp }))
+        Ok((sha256, Some(Expected { key: content.object, size, crc32c, stamp })))
     });
     expected.collect()
 }

@@ -506,7 +506,7 @@ fn what_was_just_posted_is_fetched_before_what_waits() {
     let mut world = World::new(15).messages(0);
     let channel = world.channel();
     for _ in 0..200 {
-        world.truth.pass(Duration::from_secs(60));
+        world.truth.pass(Duration::from_mins(1));
         world.truth.post(channel, &[Sort::Film]);
     }
     world.truth.pass(Duration::from_hours(2));
