@@ -40,6 +40,7 @@ fn assert_keys(status: &Value) {
             "parked_messages",
             "places",
             "published",
+            "reconciled",
             "service",
             "verified",
             "waiting"
