@@ -358,7 +358,10 @@ impl Service {
         let waiting = [Tally::DownloadsWaiting, Tally::ThumbnailsWaiting];
         let links_due = self.policy.mode == MediaMode::Link
             && self.store.next_link_due()?.is_some_and(|due| due <= self.clock.now());
-        Ok(waiting.iter().all(|tally| tallies.get(*tally) == 0) && !links_due)
+        // What was put aside waits for a person, and so does the end of the erasure.
+        let erased = tallies.get(Tally::MovesParked) > 0
+            || !self.store.is_erasing()? && self.store.purge()?.is_none();
+        Ok(waiting.iter().all(|tally| tallies.get(*tally) == 0) && !links_due && erased)
     }
 
     /// Returns when everything that was asked for is done but for publishing, when somebody rang the alarm, or when
