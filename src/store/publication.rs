@@ -163,6 +163,8 @@ impl Published {
             let Some(recalled) = RECALLED.get(txn, &key)? else { continue };
             stems.insert(format!("messages/{}/{}-", month.root, month.month));
             stems.insert(format!("messages/{}/index-", month.root));
+            // The list of what was read names places, too.
+            stems.insert("messages/coverage-".to_owned());
             if recalled.changes <= seen.changes {
                 RECALLED.delete(txn, &key);
             }
