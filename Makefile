@@ -1,6 +1,9 @@
 # The commands of this project. `make help` lists them.
 
 SHELL := /bin/sh
+# Programs and tests are compiled together: by themselves programs would take each library with other features than the
+# tests do, and all of them would be compiled once more.
+BUILD := cargo build --workspace --bins --tests
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint bench soak fuzz
 
@@ -17,11 +20,11 @@ setup: ## installs what tests and demo need and this machine lacks
 
 demo: ## shows the service at work on a simulated Discord; SECONDS=60 ends it after a minute and checks the result
 	@scripts/setup compiler ffmpeg
-	cargo build --package bowerbird --package demo
-	cargo run --quiet --package demo -- $(if $(SECONDS),--seconds $(SECONDS))
+	$(BUILD)
+	target/debug/demo $(if $(SECONDS),--seconds $(SECONDS))
 
 test: setup ## runs every test
-	cargo build --workspace --bins
+	$(BUILD)
 	cargo test --workspace --no-fail-fast
 
 lint: ## checks format, lints, dependencies and documentation
@@ -33,7 +36,7 @@ lint: ## checks format, lints, dependencies and documentation
 
 bench: setup ## prints the figures of docs/figures.md, each beside its ceiling
 	cargo bench --package bowerbird --bench pure
-	cargo build --workspace --bins
+	$(BUILD)
 	cargo test --package bowerbird --test it -- --nocapture --test-threads 1 fetch::everything fetch::limits kill:: memory::a_gigabyte link_mode::no_published thumbnails::links
 	cargo test --package bowerbird --test it -- --ignored --nocapture --test-threads 1 world::restore::time
 

@@ -126,17 +126,17 @@ fn edits_and_deletions_that_nobody_told_of_are_found_within_a_period() {
 
 #[test]
 fn a_round_takes_a_request_for_each_page_and_is_spread_over_its_period() {
-    let world = archived(2, 2_000, reconciling(Some(30 * DAY)));
+    let world = archived(2, 2_000, reconciling(Some(2 * DAY)));
     for number in 0..3 {
         let channel = world.truth.add_channel(&format!("small {number}"));
         world.truth.post(channel, &[Sort::Film]);
     }
     world.run_for(Duration::from_hours(2));
     world.run_until_idle();
-    assert_eq!(world.run_for(15 * DAY), Ran::On);
+    assert_eq!(world.run_for(DAY), Ran::On);
     let half = again(&world, "messages");
     assert!((9..=14).contains(&half), "{half} of 24 pages in half the time");
-    assert_eq!(world.run_for(15 * DAY), Ran::On);
+    assert_eq!(world.run_for(DAY), Ran::On);
     let whole = again(&world, "messages");
     assert!((22..=26).contains(&whole), "{whole} pages");
     assert_eq!(again(&world, "message"), 0, "nothing was suspect");
@@ -147,7 +147,7 @@ fn a_round_takes_a_request_for_each_page_and_is_spread_over_its_period() {
 
 #[test]
 fn what_was_posted_lately_is_read_again_first_when_events_were_lost() {
-    let mut world = archived(3, 1_500, reconciling(Some(30 * DAY)));
+    let mut world = archived(3, 1_500, reconciling(Some(3 * DAY)));
     let channel = world.channel();
     let old = with_files(&world, channel)[3];
     world.crash();
@@ -168,7 +168,7 @@ fn what_was_posted_lately_is_read_again_first_when_events_were_lost() {
     assert_eq!(world.store().reread_state().unwrap().unheard, None);
     world.run_for(Duration::from_mins(5));
     assert!(!shown(&world).contains(&lately[149]));
-    world.run_for(30 * DAY);
+    world.run_for(3 * DAY);
     assert_exact(&world);
     assert_eq!(found(&world), (0, 3));
 }
@@ -181,7 +181,7 @@ fn nothing_is_read_again_where_nobody_wants_it() {
     delete_unheard(&world, channel, &files[..3]);
     world.weather.turn(Climate { session_ends: 1.0, ..Climate::calm() });
     world.restart();
-    world.run_for(40 * DAY);
+    world.run_for(2 * DAY);
     assert!(world.again.lock().unwrap().is_empty());
     assert!(shown(&world).contains(&files[0]));
 }
@@ -190,7 +190,7 @@ fn nothing_is_read_again_where_nobody_wants_it() {
 fn a_permission_that_goes_and_comes_back_proves_nothing() {
     for access in [Access::NoHistory, Access::Hidden] {
         for at in 1..=8 {
-            let world = archived(u64::from(at), 260, reconciling(Some(DAY)));
+            let world = archived(u64::from(at), 260, reconciling(Some(DAY / 4)));
             let channel = world.channel();
             let files = with_files(&world, channel);
             delete_unheard(&world, channel, &[files[10], files[11], files[30]]);
@@ -199,14 +199,14 @@ fn a_permission_that_goes_and_comes_back_proves_nothing() {
                 let so_far = turns.0[&channel];
                 turns.1.push(Turn { at: so_far + at, channel, access });
             }
-            world.run_for(DAY + Duration::from_hours(3));
+            world.run_for(DAY / 4 + Duration::from_hours(3));
             let gone = found(&world).1;
             assert!(gone <= 3, "{gone} deletions of three at {at}, {access:?}");
             for id in [files[0], files[20], *files.last().unwrap()] {
                 assert!(shown(&world).contains(&id), "{id} is there, {access:?} at {at}");
             }
             world.truth.permit(channel, Access::Readable);
-            world.run_for(2 * DAY);
+            world.run_for(DAY / 2);
             assert_exact(&world);
             assert_eq!(found(&world).1, 3);
         }
