@@ -9,6 +9,8 @@ pub mod vitals;
 pub mod alerts;
 pub mod attend;
 pub mod control;
+pub mod forget;
+pub mod bureau;
 pub mod checkup;
 pub mod logs;
 pub mod progress;
@@ -16,7 +18,11 @@ pub mod stills;
 pub mod restore;
 pub mod verify;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use actix::prelude::*;
 use tokio::{sync::watch, time::Instant};
@@ -27,9 +33,11 @@ use crate::{
         Drain,
         alarm::{Alarm, Fatal},
         backfill::{self, Backfill, Progress, Wanted},
+        census::{self, Census},
         download::Copier,
         gateway::{self, Gateway, Health},
         hands::Hands,
+        members::Members,
         mirror::{self, Mirror},
         mover::{self, Mover},
         persistence::{self, Ledger, Persistence},
@@ -47,7 +55,7 @@ use crate::{
     discord::{self, Discord},
     domain::{
         coverage::Span,
-        id::MessageId,
+        id::{MessageId, RoleId},
         selection::{MediaMode, PlaceSelection, Policy},
         time::Timestamp,
     },
@@ -107,6 +115,8 @@ pub struct Orders {
     pub page: Page,
     /// The address under which Discord serves pictures of people.
     pub pictures: String,
+    /// Members with one of these roles are not archived.
+    pub opt_out_roles: BTreeSet<RoleId>,
 }
 
 /// Whether the catalogue is copied into the private bucket.
@@ -181,6 +191,7 @@ pub struct Service {
     policy: Arc<Policy>,
     clock: Clock,
     gateway: Option<Addr<Gateway>>,
+    census: Option<Addr<Census>>,
     backfill: Addr<Backfill>,
     reconcile: Addr<Reconcile>,
     reconciling: Reconciling,
@@ -206,6 +217,7 @@ struct Common {
     clock: Clock,
     policy: Arc<Policy>,
     selection: Arc<PlaceSelection>,
+    hands: Hands,
 }
 
 impl Service {
@@ -222,6 +234,7 @@ impl Service {
         let (refresh, refresh_seat) = supervisor.seat("refresh", refresh::MAILBOX);
         let (reconcile, reconcile_seat) = supervisor.seat("reconcile", reconcile::MAILBOX);
         let (backfill, backfill_seat) = supervisor.seat("backfill", backfill::MAILBOX);
+        let (census, census_seat) = supervisor.seat("census", census::MAILBOX);
         let (verifier, verifier_seat) = supervisor.seat("verifier", verifier::MAILBOX);
         let (gateway, gateway_seat) = supervisor.seat("gateway", gateway::MAILBOX);
 
@@ -232,6 +245,7 @@ impl Service {
             clock: ports.clock,
             policy: Arc::new(orders.policy.clone()),
             selection: Arc::new(orders.selection.clone()),
+            hands: Hands::default(),
         };
         let commits = watch::Sender::new(0);
         let progress = watch::Sender::new(Progress::new());
@@ -255,10 +269,10 @@ impl Service {
             commits: commits.clone(),
         }));
         publisher_seat.start(Publisher::new(common.publisher(&ports, orders)));
-        let hands = Hands::default();
-        mover_seat.start(Worker::new(common.worker(mover_over(&ports, &hands), mover::AT_ONCE)));
-        let (looker, copier) = (looker_over(&ports, &hands), copier_over(&ports, &hands));
+        mover_seat.start(Worker::new(common.worker(common.mover(&ports), mover::AT_ONCE)));
+        let looker = common.looker(&ports);
         thumbnail_seat.start(Worker::new(common.worker(looker, orders.thumbnails)));
+        let copier = common.copier(&ports);
         download_seat.start(Worker::new(common.worker(copier, orders.downloads)));
         refresh_seat.start(Refresh::new(common.refresh(&ports)));
         let reading = progress.subscribe();
@@ -267,6 +281,11 @@ impl Service {
         let copies = orders.copies == Copies::Kept;
         if copies {
             mirror_seat.start(Mirror::new(common.mirror(&ports, commits.subscribe())));
+        }
+        let members = common.members(&ports, orders);
+        let asks = members.is_asked();
+        if asks {
+            census_seat.start(Census::new(members.clone(), Arc::clone(&common.selection)));
         }
         let board = watch::Sender::new(Board::default());
         verifier_seat.start(Verifier::new(common.verifier(&ports, orders, board.clone())));
@@ -283,6 +302,7 @@ impl Service {
                 clock: common.clock,
                 alarm: common.alarm.clone(),
                 health: health.clone(),
+                members,
             }));
         }
         Self {
@@ -295,6 +315,7 @@ impl Service {
             board: board.subscribe(),
             verifier,
             gateway: listens.then_some(gateway),
+            census: asks.then_some(census),
             backfill,
             reconcile,
             refresh,
@@ -331,6 +352,9 @@ impl Service {
         if let Some(gateway) = &self.gateway {
             drained("gateway", gateway.send(Drain).await);
         }
+        if let Some(census) = &self.census {
+            drained("census", census.send(Drain).await);
+        }
         drained("verifier", self.verifier.send(Drain).await);
         drained("backfill", self.backfill.send(Drain).await);
         drained("reconcile", self.reconcile.send(Drain).await);
@@ -361,7 +385,10 @@ impl Service {
         let waiting = [Tally::DownloadsWaiting, Tally::ThumbnailsWaiting];
         let links_due = self.policy.mode == MediaMode::Link
             && self.store.next_link_due()?.is_some_and(|due| due <= self.clock.now());
-        Ok(waiting.iter().all(|tally| tallies.get(*tally) == 0) && !links_due)
+        // What was put aside waits for a person, and so does the end of the erasure.
+        let erased = tallies.get(Tally::MovesParked) > 0
+            || !self.store.is_erasing()? && self.store.purge()?.is_none();
+        Ok(waiting.iter().all(|tally| tallies.get(*tally) == 0) && !links_due && erased)
     }
 
     /// Returns when everything that was asked for is done but for publishing, when somebody rang the alarm, or when
@@ -432,6 +459,38 @@ impl Common {
         }
     }
 
+    fn looker(&self, ports: &Ports) -> Looker {
+        Looker {
+            thumbnailer: Arc::clone(&ports.thumbnailer),
+            bucket: Arc::clone(&ports.bucket),
+            cdn: Arc::clone(&ports.cdn),
+            spool: ports.spool.clone(),
+            eyes: Eyes::default(),
+            store: self.store.clone(),
+            hands: self.hands.clone(),
+        }
+    }
+
+    fn copier(&self, ports: &Ports) -> Copier {
+        Copier {
+            cdn: Arc::clone(&ports.cdn),
+            bucket: Arc::clone(&ports.bucket),
+            spool: ports.spool.clone(),
+            store: self.store.clone(),
+            hands: self.hands.clone(),
+        }
+    }
+
+    fn mover(&self, ports: &Ports) -> Mover {
+        Mover {
+            public: Arc::clone(&ports.bucket),
+            private: Arc::clone(&ports.private),
+            spool: ports.spool.clone(),
+            store: self.store.clone(),
+            hands: self.hands.clone(),
+        }
+    }
+
     fn worker<W: Work>(&self, work: W, limit: usize) -> worker::Parts<W> {
         let (ledger, store, clock) = (self.ledger.clone(), self.store.clone(), self.clock);
         worker::Parts { work: Arc::new(work), limit, ledger, store, clock }
@@ -485,6 +544,17 @@ impl Common {
             confirm_after: orders.confirm_after,
             alarm: self.alarm.clone(),
             progress,
+            members: self.members(ports, orders),
+        }
+    }
+
+    fn members(&self, ports: &Ports, orders: &Orders) -> Members {
+        Members {
+            discord: Arc::clone(&ports.discord),
+            ledger: self.ledger.clone(),
+            store: self.store.clone(),
+            clock: self.clock,
+            roles: Arc::new(orders.opt_out_roles.clone()),
         }
     }
 
@@ -506,38 +576,6 @@ impl Common {
             reading,
             progress,
         })
-    }
-}
-
-fn looker_over(ports: &Ports, hands: &Hands) -> Looker {
-    Looker {
-        thumbnailer: Arc::clone(&ports.thumbnailer),
-        cdn: Arc::clone(&ports.cdn),
-        bucket: Arc::clone(&ports.bucket),
-        spool: ports.spool.clone(),
-        eyes: Eyes::default(),
-        store: ports.store.clone(),
-        hands: hands.clone(),
-    }
-}
-
-fn copier_over(ports: &Ports, hands: &Hands) -> Copier {
-    Copier {
-        cdn: Arc::clone(&ports.cdn),
-        bucket: Arc::clone(&ports.bucket),
-        spool: ports.spool.clone(),
-        store: ports.store.clone(),
-        hands: hands.clone(),
-    }
-}
-
-fn mover_over(ports: &Ports, hands: &Hands) -> Mover {
-    Mover {
-        public: Arc::clone(&ports.bucket),
-        private: Arc::clone(&ports.private),
-        spool: ports.spool.clone(),
-        store: ports.store.clone(),
-        hands: hands.clone(),
     }
 }
 
