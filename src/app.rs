@@ -11,6 +11,7 @@ pub mod attend;
 pub mod control;
 pub mod forget;
 pub mod bureau;
+mod crew;
 pub mod checkup;
 pub mod logs;
 pub mod progress;
@@ -28,6 +29,7 @@ use actix::prelude::*;
 use tokio::{sync::watch, time::Instant};
 use tracing::{info, warn};
 
+use self::crew::Common;
 use crate::{
     actors::{
         Drain,
@@ -37,7 +39,6 @@ use crate::{
         download::Copier,
         gateway::{self, Gateway, Health},
         hands::Hands,
-        members::Members,
         mirror::{self, Mirror},
         mover::{self, Mover},
         persistence::{self, Ledger, Persistence},
@@ -45,9 +46,9 @@ use crate::{
         reconcile::{self, Reconcile, Reconciled, Reconciling},
         refresh::{self, Refresh},
         supervisor::Supervisor,
-        thumbnail::{Eyes, Looker},
-        verifier::{self, Board, Examiner, Fetcher, Mender, Verifier, Verify},
-        worker::{self, Work, Worker},
+        thumbnail::Looker,
+        verifier::{self, Board, Verifier, Verify},
+        worker::{self, Worker},
     },
     bucket::Bucket,
     cdn::Cdn,
@@ -209,17 +210,6 @@ pub struct Service {
 /// ones: the next run tries again.
 const STALLED: Duration = Duration::from_mins(15);
 
-/// What nearly every actor needs.
-struct Common {
-    alarm: Alarm,
-    ledger: Ledger,
-    store: Store,
-    clock: Clock,
-    policy: Arc<Policy>,
-    selection: Arc<PlaceSelection>,
-    hands: Hands,
-}
-
 impl Service {
     /// Starts every actor, sinks first. Must be called on a thread of actix's.
     pub fn start(ports: Ports, orders: &Orders) -> Self {
@@ -292,18 +282,7 @@ impl Service {
         let listens = ports.gateway.is_some();
         let lease = ports.lease.clone();
         if let Some(port) = ports.gateway {
-            gateway_seat.start(Gateway::new(gateway::Parts {
-                gateway: port,
-                ledger: common.ledger.clone(),
-                touched: backfill.clone().recipient(),
-                look_at: backfill.clone().recipient(),
-                store: common.store.clone(),
-                selection: Arc::clone(&common.selection),
-                clock: common.clock,
-                alarm: common.alarm.clone(),
-                health: health.clone(),
-                members,
-            }));
+            gateway_seat.start(common.gateway(port, &backfill, health.clone(), members));
         }
         Self {
             supervisor,
@@ -428,155 +407,6 @@ fn stalled(tallies: &Tallies) -> Fatal {
         STALLED.as_secs() / 60
     );
     Fatal { part: "work", reason }
-}
-
-impl Common {
-    fn publisher(&self, ports: &Ports, orders: &Orders) -> publisher::Parts {
-        publisher::Parts {
-            bucket: Arc::clone(&ports.bucket),
-            cdn: Arc::clone(&ports.cdn),
-            pictures: orders.pictures.clone(),
-            ledger: self.ledger.clone(),
-            store: self.store.clone(),
-            clock: self.clock,
-            policy: Arc::clone(&self.policy),
-            selection: Arc::clone(&self.selection),
-            page: orders.page.clone(),
-            lease: ports.lease.clone(),
-            alarm: self.alarm.clone(),
-        }
-    }
-
-    fn mirror(&self, ports: &Ports, commits: watch::Receiver<u64>) -> mirror::Parts {
-        mirror::Parts {
-            bucket: Arc::clone(&ports.private),
-            store: self.store.clone(),
-            ledger: self.ledger.clone(),
-            commits,
-            clock: self.clock,
-            lease: ports.lease.clone(),
-            alarm: self.alarm.clone(),
-        }
-    }
-
-    fn looker(&self, ports: &Ports) -> Looker {
-        Looker {
-            thumbnailer: Arc::clone(&ports.thumbnailer),
-            bucket: Arc::clone(&ports.bucket),
-            cdn: Arc::clone(&ports.cdn),
-            spool: ports.spool.clone(),
-            eyes: Eyes::default(),
-            store: self.store.clone(),
-            hands: self.hands.clone(),
-        }
-    }
-
-    fn copier(&self, ports: &Ports) -> Copier {
-        Copier {
-            cdn: Arc::clone(&ports.cdn),
-            bucket: Arc::clone(&ports.bucket),
-            spool: ports.spool.clone(),
-            store: self.store.clone(),
-            hands: self.hands.clone(),
-        }
-    }
-
-    fn mover(&self, ports: &Ports) -> Mover {
-        Mover {
-            public: Arc::clone(&ports.bucket),
-            private: Arc::clone(&ports.private),
-            spool: ports.spool.clone(),
-            store: self.store.clone(),
-            hands: self.hands.clone(),
-        }
-    }
-
-    fn worker<W: Work>(&self, work: W, limit: usize) -> worker::Parts<W> {
-        let (ledger, store, clock) = (self.ledger.clone(), self.store.clone(), self.clock);
-        worker::Parts { work: Arc::new(work), limit, ledger, store, clock }
-    }
-
-    fn refresh(&self, ports: &Ports) -> refresh::Parts {
-        refresh::Parts {
-            discord: Arc::clone(&ports.discord),
-            ledger: self.ledger.clone(),
-            store: self.store.clone(),
-            clock: self.clock,
-            alarm: self.alarm.clone(),
-        }
-    }
-
-    fn verifier(
-        &self,
-        ports: &Ports,
-        orders: &Orders,
-        board: watch::Sender<Board>,
-    ) -> verifier::Parts {
-        let examiner = Examiner {
-            bucket: Arc::clone(&ports.bucket),
-            store: self.store.clone(),
-            ledger: self.ledger.clone(),
-            policy: Arc::clone(&self.policy),
-            selection: Arc::clone(&self.selection),
-            clock: self.clock,
-        };
-        let fetcher = Fetcher {
-            discord: Arc::clone(&ports.discord),
-            cdn: Arc::clone(&ports.cdn),
-            spool: ports.spool.clone(),
-        };
-        let mender = Mender { examiner, fetcher: Arc::new(fetcher), lease: ports.lease.clone() };
-        verifier::Parts { mender, width: orders.downloads, every: orders.verify_every, board }
-    }
-
-    fn backfill(
-        &self,
-        ports: &Ports,
-        orders: &Orders,
-        progress: watch::Sender<Progress>,
-    ) -> backfill::Parts {
-        backfill::Parts {
-            discord: Arc::clone(&ports.discord),
-            ledger: self.ledger.clone(),
-            store: self.store.clone(),
-            selection: Arc::clone(&self.selection),
-            wanted: orders.wanted,
-            confirm_after: orders.confirm_after,
-            alarm: self.alarm.clone(),
-            progress,
-            members: self.members(ports, orders),
-        }
-    }
-
-    fn members(&self, ports: &Ports, orders: &Orders) -> Members {
-        Members {
-            discord: Arc::clone(&ports.discord),
-            ledger: self.ledger.clone(),
-            store: self.store.clone(),
-            clock: self.clock,
-            roles: Arc::new(orders.opt_out_roles.clone()),
-        }
-    }
-
-    fn reconcile(
-        &self,
-        ports: &Ports,
-        orders: &Orders,
-        reading: watch::Receiver<Progress>,
-        progress: watch::Sender<Reconciled>,
-    ) -> Reconcile {
-        Reconcile::new(reconcile::Parts {
-            discord: Arc::clone(&ports.patient),
-            ledger: self.ledger.clone(),
-            store: self.store.clone(),
-            selection: Arc::clone(&self.selection),
-            reconciling: orders.reconciling,
-            clock: self.clock,
-            alarm: self.alarm.clone(),
-            reading,
-            progress,
-        })
-    }
 }
 
 fn ledger(persistence: &Addr<Persistence>) -> Ledger {

@@ -1,5 +1,5 @@
-//! The store's writer, the publisher and the mover, and nobody else: for commands that change an archive without asking
-//! Discord.
+//! The store's writer, the publisher, the mover and the mirror, and nobody else: for commands that change an archive
+//! without asking Discord.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -7,12 +7,13 @@ use actix::prelude::*;
 use tokio::sync::watch;
 use tracing::warn;
 
-use super::{Common, Orders, Ports, drained, ledger};
+use super::{Copies, Orders, Ports, crew::Common, drained, ledger};
 use crate::{
     actors::{
         Drain,
         alarm::Alarm,
         hands::Hands,
+        mirror::{self, Mirror},
         mover::{self, Mover},
         persistence::{self, Ledger, Persistence},
         publisher::{self, Keeper, Publisher},
@@ -32,6 +33,7 @@ pub struct Bureau {
     pub store: Store,
     mover: Addr<Worker<Mover>>,
     publisher: Addr<Publisher>,
+    mirror: Option<Addr<Mirror>>,
     persistence: Addr<Persistence>,
     lease: Keeper,
 }
@@ -43,6 +45,7 @@ impl Bureau {
         let supervisor = Supervisor::new(alarm.clone());
         let (persistence, persistence_seat) = supervisor.seat("persistence", persistence::MAILBOX);
         let (publisher, publisher_seat) = supervisor.seat("publisher", publisher::MAILBOX);
+        let (mirror, mirror_seat) = supervisor.seat("mirror", mirror::MAILBOX);
         let (mover, mover_seat) = supervisor.seat("mover", worker::MAILBOX);
         let common = Common {
             alarm,
@@ -53,6 +56,7 @@ impl Bureau {
             selection: Arc::new(orders.selection.clone()),
             hands: Hands::default(),
         };
+        let commits = watch::Sender::new(0);
         persistence_seat.start(Persistence::new(persistence::Parts {
             store: common.store.clone(),
             policy: Arc::clone(&common.policy),
@@ -62,13 +66,18 @@ impl Bureau {
                 (Hint::Publish, publisher.clone().recipient()),
                 (Hint::Move, mover.clone().recipient()),
             ]),
-            commits: watch::Sender::new(0),
+            commits: commits.clone(),
         }));
         publisher_seat.start(Publisher::new(common.publisher(ports, orders)));
         mover_seat.start(Worker::new(common.worker(common.mover(ports), mover::AT_ONCE)));
+        let copies = orders.copies == Copies::Kept;
+        if copies {
+            mirror_seat.start(Mirror::new(common.mirror(ports, commits.subscribe())));
+        }
+        let mirror = copies.then_some(mirror);
         let Common { alarm, ledger, store, .. } = common;
         let lease = ports.lease.clone();
-        Self { alarm, ledger, store, mover, publisher, persistence, lease }
+        Self { alarm, ledger, store, mover, publisher, mirror, persistence, lease }
     }
 
     /// Publishes what there is, gives the lease back, and flushes the store, all within the deadline.
@@ -76,6 +85,9 @@ impl Bureau {
         let ended = tokio::time::timeout(deadline, async {
             drained("mover", self.mover.send(Drain).await);
             drained("publisher", self.publisher.send(Drain).await);
+            if let Some(mirror) = &self.mirror {
+                drained("mirror", mirror.send(Drain).await);
+            }
             self.lease.release().await;
             drained("persistence", self.persistence.send(Drain).await);
         });

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    actors::mirror,
     domain::{
         forget::{Erased, Forgotten},
         id::MessageId,
@@ -17,6 +18,9 @@ use crate::{
 
 /// How long nothing may move before it is said that the bucket does not take it now. Its own retries take half of that.
 pub const PATIENCE: Duration = Duration::from_mins(1);
+
+/// How long copies of the catalogue may hold what was erased, while a service runs.
+pub const COPIED_ANEW_WITHIN: Duration = mirror::ERASURES_EVERY;
 
 /// What is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +46,8 @@ pub struct Listing {
     pub list: Vec<Listed>,
     /// What is still to be done.
     pub left: Left,
+    /// Whether copies of the catalogue in a private bucket, should there be any, still hold what was erased.
+    pub in_copies: bool,
 }
 
 /// What is still to be done.
@@ -85,7 +91,8 @@ impl Listing {
             let ForgottenRow { since, word, until, erased } = row;
             Listed { what, since, word, until: until.map(MessageId::created_at), erased }
         };
-        Ok(Self { list: store.forgotten()?.into_iter().map(listed).collect(), left })
+        let in_copies = store.erased()?.is_some();
+        Ok(Self { list: store.forgotten()?.into_iter().map(listed).collect(), left, in_copies })
     }
 
     /// What was erased for something.

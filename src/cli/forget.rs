@@ -13,15 +13,15 @@ use serde::Serialize;
 use super::{ForgetArgs, output::say, status};
 use crate::{
     app::{
-        Ports,
+        Copies, Ports,
         bureau::Bureau,
         control,
-        forget::{Left, Listing, PATIENCE, Request, foretell},
+        forget::{COPIED_ANEW_WITHIN, Left, Listing, PATIENCE, Request, foretell},
         open, sweep,
     },
     bucket::Kept,
     clock::Clock,
-    config::{BucketChoice, Config, LocalConfig},
+    config::{BucketChoice, Config, LocalConfig, PrivateChoice},
     domain::forget::{Erased, Forgotten},
     store::{Context, Store},
 };
@@ -85,13 +85,9 @@ pub async fn run(
     };
     let forgotten = what.iter().map(|what| told(*what, listing.erased(*what))).collect();
     let left = if what.is_empty() { Left::Nothing } else { listing.left };
-    let report = Report {
-        done: left == Left::Nothing,
-        left,
-        forgotten,
-        allowed: allow,
-        elsewhere: if what.is_empty() { Vec::new() } else { elsewhere(&local.bucket).await },
-    };
+    let elsewhere =
+        if what.is_empty() { Vec::new() } else { elsewhere(&local, listing.in_copies).await };
+    let report = Report { done: left == Left::Nothing, left, forgotten, allowed: allow, elsewhere };
     tell(&report, args.json)?;
     match report.left {
         Left::Nothing => Ok(()),
@@ -149,16 +145,18 @@ fn confirm(what: &[Forgotten], expected: &[Erased]) -> anyhow::Result<()> {
 async fn through_service(local: &LocalConfig) -> anyhow::Result<Listing> {
     let gone = "the service ended meanwhile; it goes on with this when it is started again";
     let ask = || async { control::forgotten(&local.state_dir).await?.context(gone) };
-    until_done(ask).await
+    // Copies are made anew in their time.
+    until_done(ask, |now| now.left == Left::Nothing).await
 }
 
 async fn until_done<F: Future<Output = anyhow::Result<Listing>>>(
     ask: impl Fn() -> F,
+    is_done: impl Fn(&Listing) -> bool,
 ) -> anyhow::Result<Listing> {
     let mut last = ask().await?;
     let mut moved = tokio::time::Instant::now();
     loop {
-        if last.left == Left::Nothing || moved.elapsed() > PATIENCE {
+        if is_done(&last) || moved.elapsed() > PATIENCE {
             return Ok(last);
         }
         tokio::time::sleep(LOOK_EVERY).await;
@@ -181,9 +179,12 @@ async fn alone(config: Config, request: Request) -> anyhow::Result<Listing> {
         "what is to be forgotten is written down, and not erased yet: the service does it when it starts, or running this again",
     )?;
     let bureau = Bureau::open(&ports, &orders);
+    let copied = orders.copies == Copies::Kept;
+    // Nobody else makes the copies anew before the service is started again.
+    let is_done = |now: &Listing| now.left == Left::Nothing && !(copied && now.in_copies);
     sweep(bureau.ledger.clone()).await;
     let done = tokio::select! {
-        done = until_done(|| async { Ok(Listing::read(&store)?) }) => done,
+        done = until_done(|| async { Ok(Listing::read(&store)?) }, is_done) => done,
         fatal = bureau.alarm.rung() => Err(anyhow::anyhow!("{fatal}")),
         () = super::interrupted() => Err(anyhow::anyhow!("interrupted; the service goes on with it, or running this again")),
     };
@@ -288,11 +289,22 @@ fn words(erased: &Erased) -> String {
 }
 
 /// Where there may be copies that we can't delete.
-async fn elsewhere(choice: &BucketChoice) -> Vec<String> {
+async fn elsewhere(local: &LocalConfig, in_copies: bool) -> Vec<String> {
     let mut lines = vec![format!(
         "Browsers and caches that opened a file or a still before may keep it for up to {CACHED_FOR}; nobody can call it back."
     )];
-    if let BucketChoice::Gcs { name, credentials, emulator } = choice {
+    let private = match &local.private {
+        PrivateChoice::Elsewhere(choice) => Some(choice),
+        PrivateChoice::WithState(_) => None,
+    };
+    if private.is_some() && in_copies {
+        lines.push(format!(
+            "Copies of the state in the private bucket hold it until the service has made them anew, at most {} minutes from now while it runs.",
+            COPIED_ANEW_WITHIN.as_secs() / 60
+        ));
+    }
+    for choice in [Some(&local.bucket), private].into_iter().flatten() {
+        let BucketChoice::Gcs { name, credentials, emulator } = choice else { continue };
         let kept = match open::gcs(name, credentials.as_ref(), emulator.as_ref()).await {
             Ok(bucket) => bucket.kept().await.map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
@@ -307,7 +319,7 @@ fn words_kept(bucket: &str, kept: &Result<Kept, String>) -> Vec<String> {
         Ok(kept) => *kept,
         Err(why) => {
             return vec![format!(
-                "The bucket may keep what is deleted (soft delete: 7 days unless it was switched off); it did not say: {why}"
+                "gs://{bucket} may keep what is deleted (soft delete: 7 days unless it was switched off); it did not say: {why}"
             )];
         }
     };
@@ -315,12 +327,12 @@ fn words_kept(bucket: &str, kept: &Result<Kept, String>) -> Vec<String> {
     if soft_deleted_for > Duration::ZERO {
         let hours = soft_deleted_for.as_secs() / 3_600;
         lines.push(format!(
-            "The bucket keeps what was deleted for {hours} hours, for those who administrate it (soft delete); `gcloud storage buckets update gs://{bucket} --clear-soft-delete` ends that for what is deleted later."
+            "gs://{bucket} keeps what was deleted for {hours} hours, for those who administrate it (soft delete); `gcloud storage buckets update gs://{bucket} --clear-soft-delete` ends that for what is deleted later."
         ));
     }
     if versions {
         lines.push(format!(
-            "The bucket keeps every older version for ever (object versioning); remove them with `gcloud storage rm --all-versions`, or with a lifecycle rule for gs://{bucket}."
+            "gs://{bucket} keeps every older version for ever (object versioning); remove them with `gcloud storage rm --all-versions`, or with a lifecycle rule for gs://{bucket}."
         ));
     }
     lines

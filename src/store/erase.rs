@@ -30,7 +30,6 @@ use crate::domain::{
     forget::{Erased, Forgotten},
     id::{ChannelId, MessageId, UserId},
     job::{Lane, Subject},
-    time::Timestamp,
 };
 
 mod step;
@@ -289,13 +288,6 @@ impl Store {
     pub fn purge(&self) -> Result<Option<Purge>, StoreError> {
         let row = AFTERMATH.get(&self.source(), &())?;
         Ok(row.filter(|row| row.purged < row.erased).map(|row| Purge { number: row.erased }))
-    }
-
-    /// When something was erased last. A copy of this catalogue that was made before holds what was erased, so it must
-    /// be replaced and deleted.
-    pub fn erased_at(&self) -> Result<Option<Timestamp>, StoreError> {
-        let row = AFTERMATH.get(&self.source(), &())?;
-        Ok(row.filter(|row| row.erased > 0).map(|row| row.erased_at))
     }
 }
 

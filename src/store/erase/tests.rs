@@ -14,8 +14,8 @@ use crate::{
         selection::{MediaKind, MediaMode},
     },
     store::{
-        Allow, AvatarCopied, Change, Failed, Forget, Looked, Observed, PageRead, PlaceSeen, Purged,
-        Stored, Tally, Word,
+        Allow, AvatarCopied, Change, CopiesRenewed, Failed, Forget, Looked, Observed, PageRead,
+        PlaceSeen, Purged, Stored, Tally, Word,
         sample::{
             CHANNEL, FORUM, THREAD, World, content, edited, id, key, message, place, policy, sha,
         },
@@ -307,17 +307,22 @@ fn raw_messages_without_files_go_too() {
 #[test]
 fn a_purge_is_over_when_the_last_erasure_has_left_the_bucket() {
     let world = World::with(policy(MediaMode::Copy, &[MediaKind::Video]));
-    assert_eq!((world.store.purge().unwrap(), world.store.erased_at().unwrap()), (None, None));
+    assert_eq!((world.store.purge().unwrap(), world.store.erased().unwrap()), (None, None));
     world.see([message(1, &[1]), message(2, &[2])]);
     world.forget(&[Forgotten::Message(id(1))]);
     let first = world.store.purge().unwrap().unwrap();
-    assert_eq!(world.store.erased_at().unwrap(), Some(world.now.get()));
+    let erased = world.store.erased().unwrap().expect("copies still hold it");
     world.forget(&[Forgotten::Message(id(2))]);
     world.apply(Purged(first));
     let second = world.store.purge().unwrap().expect("the second is still to leave");
     world.apply(Purged(second));
     assert_eq!(world.store.purge().unwrap(), None);
     assert_eq!(world.store.tallies().unwrap().get(Tally::Entries), 0);
+    // Copies that were made anew between the two still hold the second.
+    world.apply(CopiesRenewed { erased });
+    let erased = world.store.erased().unwrap().expect("copies still hold it");
+    world.apply(CopiesRenewed { erased });
+    assert_eq!(world.store.erased().unwrap(), None);
 }
 
 #[test]
