@@ -15,7 +15,8 @@
 //!  Verifier: bucket beside store, when the app asks and by itself; Record(Sealed · Mended · Verified)
 //! ```
 //!
-//! Reconcile stands beside Backfill, and reads again what was read once Backfill has nothing to read.
+//! Reconcile stands beside Backfill, and reads again what was read once Backfill has nothing to read. Census asks Discord
+//! once a day about everybody in the archive, where a role says who is not to be archived.
 //!
 //! Everybody awaits Persistence; Persistence awaits nobody and wakes with `try_send`; Gateway's own loop awaits
 //! nothing but the gateway. So waiting requests form no cycle.

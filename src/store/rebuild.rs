@@ -252,12 +252,18 @@ mod tests {
             let world = World::new();
             world.apply(Forget { what: vec![what], word: Word::Keeper });
             let places = vec![PlaceRow::new(place(CHANNEL, PlaceKind::Text, None))];
-            world.apply(Rebuilt::Places { guilds: Vec::new(), places });
-            world.apply(Rebuilt::Entries(vec![entry.clone()]));
-            world.apply(Rebuilt::People(vec![(WREN, person.clone())]));
-            world.apply(Rebuilt::Publication {
-                publication: PublicationRow::default(),
-                coverage: None,
+            // Between one and the next, people and what they posted are not together yet.
+            world.kv_only(|commit| {
+                let publication = PublicationRow::default();
+                for rebuilt in [
+                    Rebuilt::Places { guilds: Vec::new(), places },
+                    Rebuilt::Entries(vec![entry.clone()]),
+                    Rebuilt::People(vec![(WREN, person.clone())]),
+                    Rebuilt::Publication { publication, coverage: None },
+                ] {
+                    commit.add(&rebuilt.into())?;
+                }
+                Ok(())
             });
             while world.store.is_erasing().unwrap() {
                 world.apply(Change::EraseSome);
