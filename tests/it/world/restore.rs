@@ -3,7 +3,7 @@
 
 mod time;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use bowerbird::{
     app::Copies,
@@ -12,7 +12,7 @@ use bowerbird::{
         coverage::EXTRACTOR,
         selection::{MediaKind, MediaMode},
     },
-    store::{Change, MemoryKv, Tally},
+    store::{Change, Tally},
 };
 use serde_json::Value;
 
@@ -30,8 +30,7 @@ impl World {
     /// The process dies, and its disk with it.
     fn lose_the_disk(&mut self) {
         self.crash();
-        self.kv = Arc::new(MemoryKv::default());
-        self.folder = tempfile::tempdir().unwrap();
+        self.disk_is_lost();
     }
 
     fn pages(&self) -> u64 {

@@ -359,6 +359,18 @@ impl Truth {
         self.ring();
     }
 
+    /// A session that is given up tells nothing any more.
+    pub(super) fn forget_late(&self) {
+        self.state().late.clear();
+    }
+
+    /// All messages that were deleted.
+    pub(super) fn deleted(&self) -> Vec<MessageId> {
+        let state = self.state();
+        let deleted = state.posts().filter(|(_, post, _)| post.deleted.is_some());
+        deleted.map(|(id, ..)| id).collect()
+    }
+
     /// Everybody may see a channel and its threads, or only some.
     pub(super) fn open_to(&self, channel: ChannelId, public: bool) {
         let mut state = self.state();
@@ -412,6 +424,13 @@ pub(super) enum TakeOff {
 }
 
 impl State {
+    /// Everything that was ever posted.
+    pub(super) fn posts(&self) -> impl Iterator<Item = (MessageId, &Post, &Channel)> {
+        let channels = self.channels.values();
+        channels
+            .flat_map(|channel| channel.posts.iter().map(move |(id, post)| (*id, post, channel)))
+    }
+
     pub(super) fn now(&self) -> Timestamp {
         match &self.clock {
             Time::Runs(clock) => clock.now(),
