@@ -44,7 +44,7 @@ use std::{
 use bowerbird::{
     actors::{backfill::Wanted, reconcile::Reconciling},
     app::{Copies, from_now_on},
-    bucket::{Faults, MemoryBucket},
+    bucket::{Faults, MemoryBucket, ObjectKey},
     domain::{
         id::{ChannelId, MessageId},
         removal::{OnDelete, RemovalPolicy},
@@ -251,7 +251,12 @@ impl World {
         assert!(self.life.is_none(), "a process lives on this disk");
         self.kv = Arc::default();
         self.folder = folder();
-        self.bereft |= self.copies == Copies::None;
+        if self.copies == Copies::None {
+            // Without a bucket of its own, what is hidden lies beside the store.
+            self.private = MemoryBucket::new();
+        }
+        let root = ObjectKey::new("state/root.json").unwrap();
+        self.bereft |= !self.private.objects().contains_key(&root);
         if self.removal.hides() {
             let shown = self.archive();
             self.buried.extend(self.truth.deleted().into_iter().filter(|id| !shown.shows(*id)));
@@ -358,8 +363,13 @@ impl World {
         let unreferenced =
             compare::unreferenced(self.bereft, &state, &archive, &self.store(), &objects);
         assert!(unreferenced.is_empty(), "nothing leads to {unreferenced:#?}");
-        let misplaced =
-            compare::misplaced(&state, &self.store(), &objects, &self.private.objects());
+        let misplaced = compare::misplaced(
+            self.bereft,
+            &state,
+            &self.store(),
+            &objects,
+            &self.private.objects(),
+        );
         assert!(misplaced.is_empty(), "{misplaced:#?}");
     }
 }

@@ -275,8 +275,10 @@ pub(super) fn wrong_objects(
     wrong
 }
 
-/// Bytes that are not where the store says, or elsewhere too. Only true while nothing is on its way.
+/// Bytes that are not where the store says, or elsewhere too. Only true while nothing is on its way. What was hidden
+/// before only the page was left, nobody knows of.
 pub(super) fn misplaced(
+    bereft: bool,
     truth: &State,
     store: &Store,
     public: &BTreeMap<ObjectKey, Bytes>,
@@ -300,7 +302,8 @@ pub(super) fn misplaced(
             Home::Private => (None, Some(&file.bytes)),
             Home::Nowhere => (None, None),
         };
-        if found != expected {
+        let forgotten = bereft && expected.1.is_none();
+        if found != expected && !(forgotten && found.0 == expected.0) {
             let is = (found.0.is_some(), found.1.is_some());
             misplaced.push(format!("{path} belongs to {home:?}, and (public, private) is {is:?}"));
         }
