@@ -236,7 +236,7 @@ fn run(seed: u64) -> Option<Summary> {
         // Beside what the panic said of itself.
         eprintln!("the schedule of WORLD_SEED={seed} failed; to see it alone:");
         eprintln!(
-            "  WORLD_SEED={seed} cargo test -p bowerbird --test it world::schedules::no -- --nocapture"
+            "  WORLD_SEED={seed} cargo test --workspace --test it world::schedules::no -- --nocapture"
         );
     }
     ran.ok()

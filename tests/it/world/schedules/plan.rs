@@ -77,23 +77,22 @@ impl Plan {
         world.run_for(after + A_WHILE);
         world.run_until_idle();
         world.assert_archived();
-        self.assert_erased(world);
+        assert_erased(world);
     }
+}
 
-    /// Nothing is left of what was deleted: no row, and no byte.
-    fn assert_erased(&self, world: &World) {
-        let state = world.truth.state();
-        for (id, post, channel) in state.posts() {
-            let known = |hearing| is_known(&state, channel, hearing, world.knowing);
-            if post.deleted.as_ref().is_some_and(known) {
-                let raw = world.store().raw(id).unwrap();
-                assert_eq!(raw, None, "message {id} was deleted, and its words are still there");
-            }
+/// Nothing is left of what was deleted: no row, and no byte.
+fn assert_erased(world: &World) {
+    let state = world.truth.state();
+    for (id, post, channel) in state.posts() {
+        let known = |hearing| is_known(&state, channel, hearing, world.knowing);
+        if post.deleted.as_ref().is_some_and(known) {
+            let raw = world.store().raw(id).unwrap();
+            assert_eq!(raw, None, "message {id} was deleted, and its words are still there");
         }
-        let private = world.private.objects();
-        let hidden: Vec<_> =
-            private.keys().filter(|key| key.as_str().starts_with("hidden/")).collect();
-        // Where nobody knows any more what was hidden, nobody can erase it: only the copy knows.
-        assert!(world.bereft || hidden.is_empty(), "{hidden:?} were to be erased");
     }
+    let private = world.private.objects();
+    let hidden: Vec<_> = private.keys().filter(|key| key.as_str().starts_with("hidden/")).collect();
+    // Where nobody knows any more what was hidden, nobody can erase it: only the copy knows.
+    assert!(world.bereft || hidden.is_empty(), "{hidden:?} were to be erased");
 }
