@@ -25,7 +25,7 @@ use std::{
 use crate::domain::{
     id::ChannelId,
     removal::RemovalPolicy,
-    selection::{MediaMode, MediaSelection, PlaceSelection},
+    selection::{MediaMode, MediaSelection, PlaceSelection, Policy},
 };
 
 pub use self::hint::{Hint, hints};
@@ -240,6 +240,11 @@ impl Wishes {
             Some(Self { places: places?, media: media?, removal: removal?, timings: timings? })
         })
     }
+
+    /// What is done about files.
+    pub fn policy(&self) -> Policy {
+        policy(&self.media, &self.timings, self.removal)
+    }
 }
 
 impl Config {
@@ -274,6 +279,11 @@ impl Config {
             })
         })
     }
+
+    /// What is done about files.
+    pub fn policy(&self) -> Policy {
+        policy(&self.media, &self.timings, self.removal)
+    }
 }
 
 impl LocalConfig {
@@ -282,6 +292,15 @@ impl LocalConfig {
         let mut reader = Reader::new(lookup);
         let local = read_local(&mut reader);
         reader.finish(|| local)
+    }
+}
+
+fn policy(media: &Media, timings: &Timings, removal: RemovalPolicy) -> Policy {
+    Policy {
+        selection: media.selection.clone(),
+        mode: media.mode,
+        publish_every: timings.publish_every,
+        removal,
     }
 }
 

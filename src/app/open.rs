@@ -27,7 +27,7 @@ use crate::{
     config::{BucketChoice, Config, Origin, PrivateChoice},
     discord::{LiveDiscord, Priority, gateway::LiveGateway},
     domain::{
-        selection::{MediaMode, PlaceSelection, Policy},
+        selection::{MediaMode, PlaceSelection},
         time::Timestamp,
     },
     ffmpeg::Ffmpeg,
@@ -185,7 +185,7 @@ pub async fn ports(config: &Config, discord: LiveDiscord, store: Store) -> anyho
     let lease = Keeper::new(lease, Clock::System);
     let private = private(&config.private).await?;
     let sources = sources(&bucket, &config.private, &private);
-    let policy = Arc::new(policy(config));
+    let policy = Arc::new(config.policy());
     if let Err(error) =
         lease.clone().hold_during(restore::ensure(&store, &sources, &policy, Clock::System)).await?
     {
@@ -239,7 +239,7 @@ pub fn orders(
         }
     };
     Ok(Orders {
-        policy: policy(config),
+        policy: config.policy(),
         copies: match config.private {
             PrivateChoice::Elsewhere(_) => Copies::Kept,
             PrivateChoice::WithState(_) => Copies::None,
@@ -254,16 +254,6 @@ pub fn orders(
         page: Page { title: config.title.clone(), mode },
         pictures: pictures(config),
     })
-}
-
-/// Which files are wanted, and what becomes of them.
-fn policy(config: &Config) -> Policy {
-    Policy {
-        selection: config.media.selection.clone(),
-        mode: config.media.mode,
-        publish_every: config.timings.publish_every,
-        removal: config.removal,
-    }
 }
 
 /// A simulated Discord serves everything from one host, which then is the first that is not encrypted.

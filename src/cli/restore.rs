@@ -14,7 +14,6 @@ use crate::{
     },
     clock::Clock,
     config::{LocalConfig, Wishes},
-    domain::selection::Policy,
 };
 
 /// Restores, unless there is something that would be lost by it.
@@ -25,12 +24,7 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let wishes = Wishes::check(&|name| settings.get(name))
         .map_err(|problems| anyhow::anyhow!("{problems}"))?;
-    let policy = Arc::new(Policy {
-        selection: wishes.media.selection,
-        mode: wishes.media.mode,
-        publish_every: wishes.timings.publish_every,
-        removal: wishes.removal,
-    });
+    let policy = Arc::new(wishes.policy());
     let state = &config.state_dir;
     std::fs::create_dir_all(state).context("make STATE_DIR")?;
     if args.replace && open::is_there(state) {

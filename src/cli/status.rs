@@ -14,7 +14,7 @@ use crate::{
     },
     clock::Clock,
     config::{LocalConfig, Wishes},
-    domain::selection::{PlaceSelection, Policy},
+    domain::selection::PlaceSelection,
     store::{Context, Store},
 };
 
@@ -81,12 +81,7 @@ pub(super) fn selected(
 fn write_down(order: Order, store: &Store, settings: &Settings) -> anyhow::Result<()> {
     let wishes = Wishes::check(&|name| settings.get(name))
         .map_err(|problems| anyhow::anyhow!("{problems}"))?;
-    let policy = Policy {
-        selection: wishes.media.selection,
-        mode: wishes.media.mode,
-        publish_every: wishes.timings.publish_every,
-        removal: wishes.removal,
-    };
+    let policy = wishes.policy();
     let context = Context { now: Clock::System.now(), policy: Arc::new(policy) };
     let mut commit = store.begin(context);
     commit.add(&order.change()).context("write down what was asked for")?;

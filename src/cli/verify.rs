@@ -26,7 +26,7 @@ use crate::{
     bucket::Bucket,
     clock::Clock,
     config::{BucketChoice, LocalConfig, Wishes},
-    domain::{coverage::Span, id::MessageId, selection::Policy},
+    domain::{coverage::Span, id::MessageId},
 };
 
 /// How often the running service is asked how far it is.
@@ -88,12 +88,7 @@ async fn verify(
     let store = store(state)?;
     let wishes = Wishes::check(&|name| settings.get(name))
         .map_err(|problems| anyhow::anyhow!("{problems}"))?;
-    let policy = Policy {
-        selection: wishes.media.selection,
-        mode: wishes.media.mode,
-        publish_every: wishes.timings.publish_every,
-        removal: wishes.removal,
-    };
+    let policy = wishes.policy();
     let selection = selected(wishes.places, &store)?;
     let bucket = bucket(config).await?;
     let subject = app::verify::Subject { bucket, store, policy, selection };

@@ -2,7 +2,10 @@
 //!
 //! After a write that failed, sled refuses everything until it is opened again, so that is what happens here: the call
 //! that failed fails, and the ones after it meet what was durable before. So that a disk which runs full costs no more
-//! than a refused commit, none is begun that might not find room. A crash loses what was not flushed.
+//! than a refused commit, none is begun that might not find room. A crash loses what was not flushed, and so does a power
+//! cut.
+
+mod disk;
 
 use std::{
     io::ErrorKind,
@@ -17,6 +20,7 @@ use std::{
 
 use tracing::{info, warn};
 
+use self::disk::Disk;
 use super::kv::{Kv, KvError, Rows, Writes};
 
 /// What sled keeps of its pages in memory. Rows are small, and the hot ones are few: queues and the newest entries.
@@ -41,6 +45,7 @@ const LETTING_GO: (u32, Duration) = (100, Duration::from_millis(20));
 #[derive(Debug)]
 pub struct SledKv {
     folder: PathBuf,
+    disk: Disk,
     door: RwLock<Door>,
     /// The opening in which there is a commit that was not flushed; none of them is number zero.
     unflushed: AtomicU64,
@@ -60,7 +65,8 @@ impl SledKv {
         std::fs::create_dir_all(folder).map_err(|error| unusable(&error, folder))?;
         let db = open_patiently(folder)?;
         let door = RwLock::new(Door::Open { db, opening: 1 });
-        Ok(Self { folder: folder.to_owned(), door, unflushed: AtomicU64::new(0) })
+        let (folder, disk) = (folder.to_owned(), Disk::default());
+        Ok(Self { folder, disk, door, unflushed: AtomicU64::new(0) })
     }
 
     /// Reads, once more when the first time fails: that may be the echo of a write that failed.
@@ -107,6 +113,7 @@ impl SledKv {
             return;
         }
         warn!(%error, "the store failed and is opened again, as it was when it last was durable");
+        self.disk.forget();
         // The old one has to be gone before, since it holds the lock.
         *door = Door::Closed { why: error.clone(), tried: Instant::now(), opening: failed + 1 };
         *door = opened(&self.folder, failed + 1);
@@ -175,7 +182,9 @@ impl Kv for SledKv {
                 let reason = "it was opened anew before it was flushed".to_owned();
                 return Err(KvError::Interrupted { reason });
             }
-            db.flush().map_err(kv_error).map(|_| ())
+            self.disk.sync_large(&self.folder).map_err(io_error)?;
+            db.flush().map_err(kv_error)?;
+            Disk::sync_log(&self.folder).map_err(io_error)
         })
     }
 
@@ -242,8 +251,7 @@ fn unusable(error: &std::io::Error, folder: &Path) -> KvError {
 
 fn kv_error(error: sled::Error) -> KvError {
     match error {
-        sled::Error::Io(io) if is_full(io.kind()) => KvError::Full,
-        sled::Error::Io(io) => KvError::Io { reason: io.to_string() },
+        sled::Error::Io(io) => io_error(io),
         sled::Error::Corruption { at, .. } => KvError::Corrupt { reason: format!("at {at:?}") },
         sled::Error::CollectionNotFound(name) => {
             KvError::Corrupt { reason: format!("no tree {name:?}") }
@@ -253,6 +261,13 @@ fn kv_error(error: sled::Error) -> KvError {
             KvError::Corrupt { reason }
         }
     }
+}
+
+fn io_error(error: std::io::Error) -> KvError {
+    if is_full(error.kind()) {
+        return KvError::Full;
+    }
+    KvError::Io { reason: error.to_string() }
 }
 
 /// No room is left: on the disk, of a quota, or below the longest file that this process may write.
@@ -290,6 +305,22 @@ mod tests {
         drop(kv);
         let kv = SledKv::open(folder.path()).unwrap();
         assert_eq!(kv.get(b"l").unwrap(), Some(b"w".to_vec()));
+    }
+
+    #[test]
+    fn what_is_not_known_to_be_on_the_disk_is_not_called_durable() {
+        let folder = tempfile::tempdir().unwrap();
+        let kv = SledKv::open(folder.path()).unwrap();
+        let large = vec![7; 1 << 20];
+        kv.commit(&one(b"k", &large)).unwrap();
+        let kept = std::fs::read_dir(folder.path().join("blobs")).unwrap().count();
+        assert_eq!(kept, 1, "sled keeps large values in files of their own");
+        kv.flush().unwrap();
+        kv.commit(&one(b"l", b"w")).unwrap();
+        // sled goes on with the file that it has open.
+        std::fs::rename(folder.path().join("db"), folder.path().join("elsewhere")).unwrap();
+        let flushed = kv.flush();
+        assert!(matches!(flushed, Err(KvError::Io { .. })), "{flushed:?}");
     }
 
     #[test]

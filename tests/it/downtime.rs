@@ -49,17 +49,7 @@ fn clip(name: &str) -> NewMessage {
 /// Starts the service and waits until it listens and has caught up.
 async fn service(rig: &Rig) -> Process {
     let process = rig.spawn(&["run"]);
-    until("the service listens", async || {
-        let listens =
-            rig.discord.gateway().connected() == 1 && rig.state().join("control.sock").exists();
-        if !listens {
-            return None;
-        }
-        let status = rig.status().await;
-        (status["service"]["caught_up"] == true && status["service"]["shards_listening"] == 1)
-            .then_some(())
-    })
-    .await;
+    rig.until_listening().await;
     process
 }
 

@@ -66,22 +66,8 @@ fn clip(name: &str) -> NewMessage {
 /// Starts the service with all of history, and waits until it listens and has caught up.
 async fn service(rig: &Rig) -> Process {
     let process = rig.spawn(&["--fetch-history"]);
-    until_listening(rig).await;
+    rig.until_listening().await;
     process
-}
-
-async fn until_listening(rig: &Rig) {
-    until("the service listens and has caught up", async || {
-        let listens =
-            rig.discord.gateway().connected() == 1 && rig.state().join("control.sock").exists();
-        if !listens {
-            return None;
-        }
-        let status = rig.status().await;
-        (status["service"]["caught_up"] == true && status["service"]["shards_listening"] == 1)
-            .then_some(())
-    })
-    .await;
 }
 
 /// Whether everything that should be there is published, and nothing else.

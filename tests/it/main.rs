@@ -14,6 +14,7 @@ mod discord_gateway;
 mod serve;
 mod page;
 mod rig;
+mod trap;
 mod fetch;
 mod doctor;
 mod bad_input;

@@ -144,15 +144,16 @@ async fn a_service_that_works_is_ready_and_measured() {
     assert_eq!(service.drained().await.code, Some(0));
 }
 
+/// Discord takes another bot's token only, and the hook is to hear of it.
+async fn with_a_dead_token(hook: &Hook) -> Rig {
+    let dead = World::new(99).token();
+    Rig::over(&world()).set("TOKEN", dead).set("ALERT_WEBHOOK_URL", &hook.address).start().await
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_that_died_is_told_once() {
     let hook = Hook::answering(StatusCode::NO_CONTENT).await;
-    let dead = World::new(99).token();
-    let rig = Rig::over(&world())
-        .set("TOKEN", dead)
-        .set("ALERT_WEBHOOK_URL", &hook.address)
-        .start()
-        .await;
+    let rig = with_a_dead_token(&hook).await;
     for _ in 0..2 {
         let ended = rig.run(&["run"]).await;
         assert_eq!(ended.code, Some(1), "{}", ended.stderr);
@@ -167,15 +168,9 @@ async fn a_token_that_died_is_told_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_alert_that_nobody_takes_ends_no_service_and_shows_no_address() {
     let hook = Hook::answering(StatusCode::NOT_FOUND).await;
-    let dead = World::new(99).token();
-    let rig = Rig::over(&world())
-        .set("TOKEN", dead)
-        .set("ALERT_WEBHOOK_URL", &hook.address)
-        .start()
-        .await;
+    let mut rig = with_a_dead_token(&hook).await;
     let ended = rig.run(&["run"]).await;
     assert!(ended.stderr.contains("answered 404"), "{}", ended.stderr);
-    let mut rig = rig;
     rig.set("ALERT_WEBHOOK_URL", format!("http://127.0.0.1:1/{WEBHOOK_SECRET}"));
     let ended = rig.run(&["run"]).await;
     assert!(ended.stderr.contains("can't be reached"), "{}", ended.stderr);

@@ -149,6 +149,21 @@ impl Rig {
         serde_json::from_str(&ended.stdout).unwrap()
     }
 
+    /// Waits until the service listens to Discord and has caught up with it.
+    pub(crate) async fn until_listening(&self) {
+        until("the service listens and has caught up", async || {
+            let listens = self.discord.gateway().connected() == 1
+                && self.state().join("control.sock").exists();
+            if !listens {
+                return None;
+            }
+            let status = self.status().await;
+            (status["service"]["caught_up"] == true && status["service"]["shards_listening"] == 1)
+                .then_some(())
+        })
+        .await;
+    }
+
     /// What is published now; none before the first publication.
     pub(crate) async fn published(&self) -> Option<Archive> {
         Archive::read(&self.bucket).await

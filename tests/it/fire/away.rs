@@ -15,7 +15,7 @@ async fn a_discord_that_is_away_at_the_start_is_waited_for() {
     until("it is told", async || (!rig.told("Discord does not answer").is_empty()).then_some(()))
         .await;
     rig.discord.heal();
-    until_listening(&rig).await;
+    rig.until_listening().await;
     until_whole(&rig).await;
     assert_told(&rig, "Discord does not answer", 1);
     assert_told(&rig, "Discord answers again", 1);

@@ -100,7 +100,7 @@ async fn a_store_whose_write_fails_is_opened_again() {
     let server = Server::new(82, 5, 5_000);
     let rig = server.rig().start().await;
     let process = rig.spawn_within_limits(&["--fetch-history"]);
-    until_listening(&rig).await;
+    rig.until_listening().await;
     until_whole(&rig).await;
     let pid = Pid::from_raw(process.id().cast_signed());
     let limit = |bytes| prlimit(pid, Resource::Fsize, Rlimit { current: bytes, maximum: None });

@@ -119,7 +119,7 @@ async fn killed(kind: Kind, kills: u32) {
     }
     let process = rig.spawn(&["--fetch-history"]);
     live.go_on(BEAT * 5).await;
-    until_listening(&rig).await;
+    rig.until_listening().await;
     until_copied(&rig).await;
     if kind == Kind::Links {
         until_alive(&rig, lifetime).await;

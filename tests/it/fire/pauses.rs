@@ -30,7 +30,7 @@ async fn a_process_that_stood_still_makes_up_for_it() {
         server.post(&format!("when-it-went-on-{moment}"));
         tokio::time::sleep(MOMENT / 4).await;
     }
-    until_listening(&rig).await;
+    rig.until_listening().await;
     process.stop();
     server.post("last");
     tokio::time::sleep(MOMENT).await;

@@ -1,10 +1,5 @@
 //! Addresses in a message that lead where no file is: into this machine, its network, or to somebody else.
 
-use std::{
-    io::ErrorKind,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
-};
-
 use bowerbird::{
     cdn::{Cdn, CdnError, Host, HttpCdn},
     domain::link::Link,
@@ -13,71 +8,43 @@ use discord_sim::{Forged, NewAttachment, NewMessage, Rule, Target};
 use serde_json::{Value, json};
 
 use super::{bower, hurried};
+use crate::trap::Trap;
 
-/// Hears everyone who connects, on every address of this machine.
-struct Trap(TcpListener);
-
-impl Trap {
-    fn set() -> Self {
-        // Both families where there are both; one that has IPv6 switched off has the other.
-        let any: [SocketAddr; 2] =
-            [(Ipv6Addr::UNSPECIFIED, 0).into(), (Ipv4Addr::UNSPECIFIED, 0).into()];
-        let listener = TcpListener::bind(&any[..]).unwrap();
-        listener.set_nonblocking(true).unwrap();
-        Self(listener)
-    }
-
-    fn port(&self) -> u16 {
-        self.0.local_addr().unwrap().port()
-    }
-
-    /// A connection is in the backlog before `connect` returns, so there is nothing to wait for.
-    fn is_sprung(&self) -> bool {
-        match self.0.accept() {
-            Ok(_) => true,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => false,
-            Err(error) => panic!("{error}"),
-        }
-    }
-
-    /// Ways to say "this machine" without saying it plainly, and hosts that only look like the listed one.
-    fn addresses(&self, listed: &str) -> Vec<String> {
-        let port = self.port();
-        let hosts = [
-            "127.0.0.1",
-            "localhost",
-            "2130706433",
-            "0x7f000001",
-            "017700000001",
-            "127.1",
-            "0",
-            "0.0.0.0",
-            "[::1]",
-            "[::]",
-            "[::ffff:127.0.0.1]",
-            "[::ffff:7f00:1]",
-            "１２７.０.０.１",
-            "127。0。0。1",
-        ];
-        let mut addresses: Vec<String> = hosts
-            .iter()
-            .map(|host| format!("http://{host}:{port}/attachments/1/2/a.mp4"))
-            .collect();
-        addresses.extend([
-            format!("http://{listed}@127.0.0.1:{port}/a.mp4"),
-            format!("http://{listed}:x@127.0.0.1:{port}/a.mp4"),
-            format!("http://127.0.0.1:{port}\\@{listed}/a.mp4"),
-            format!("http://127.0.0.1:{port}#@{listed}/a.mp4"),
-            format!("http://127.0.0.1:{port}?@{listed}/a.mp4"),
-            format!("  http://127.0.0.1:{port}/a.mp4"),
-            format!("HTTP:127.0.0.1:{port}/a.mp4"),
-            format!("http:/\\127.0.0.1:{port}/a.mp4"),
-            format!("https://127.0.0.1:{port}/a.mp4"),
-            format!("ftp://127.0.0.1:{port}/a.mp4"),
-            format!("ws://127.0.0.1:{port}/a.mp4"),
-        ]);
-        addresses
-    }
+/// Ways to say "this machine" without saying it plainly, and hosts that only look like the listed one.
+fn addresses(trap: &Trap, listed: &str) -> Vec<String> {
+    let port = trap.port();
+    let hosts = [
+        "127.0.0.1",
+        "localhost",
+        "2130706433",
+        "0x7f000001",
+        "017700000001",
+        "127.1",
+        "0",
+        "0.0.0.0",
+        "[::1]",
+        "[::]",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:7f00:1]",
+        "１２７.０.０.１",
+        "127。0。0。1",
+    ];
+    let mut addresses: Vec<String> =
+        hosts.iter().map(|host| format!("http://{host}:{port}/attachments/1/2/a.mp4")).collect();
+    addresses.extend([
+        format!("http://{listed}@127.0.0.1:{port}/a.mp4"),
+        format!("http://{listed}:x@127.0.0.1:{port}/a.mp4"),
+        format!("http://127.0.0.1:{port}\\@{listed}/a.mp4"),
+        format!("http://127.0.0.1:{port}#@{listed}/a.mp4"),
+        format!("http://127.0.0.1:{port}?@{listed}/a.mp4"),
+        format!("  http://127.0.0.1:{port}/a.mp4"),
+        format!("HTTP:127.0.0.1:{port}/a.mp4"),
+        format!("http:/\\127.0.0.1:{port}/a.mp4"),
+        format!("https://127.0.0.1:{port}/a.mp4"),
+        format!("ftp://127.0.0.1:{port}/a.mp4"),
+        format!("ws://127.0.0.1:{port}/a.mp4"),
+    ]);
+    addresses
 }
 
 /// Where clouds tell a machine its secrets. Nothing listens there in a test, so the error has to say why.
@@ -100,7 +67,7 @@ async fn no_connection_is_made_to_whom_nobody_listed() {
     let listed = "cdn.discordapp.com";
     let cdn = HttpCdn::new(Host::discords());
     let metadata = METADATA.map(str::to_owned);
-    for address in trap.addresses(listed).into_iter().chain(metadata).chain([String::new()]) {
+    for address in addresses(&trap, listed).into_iter().chain(metadata).chain([String::new()]) {
         let link = Link::new(address.clone());
         assert!(matches!(cdn.allows(&link), Err(CdnError::ForbiddenHost { .. })), "{address}");
         let error = cdn.open(&link).await.unwrap_err();
@@ -139,7 +106,7 @@ fn mislead(addresses: Vec<String>) -> Rule {
 async fn nobody_follows(mode: &str) {
     let (world, channel) = bower(31);
     let trap = Trap::set();
-    let mut addresses = trap.addresses("cdn.discordapp.com");
+    let mut addresses = addresses(&trap, "cdn.discordapp.com");
     addresses.extend(METADATA.map(str::to_owned));
     for number in 0..addresses.len() {
         let file = NewAttachment::new(format!("{number}.mp4"), vec![7; 100]);

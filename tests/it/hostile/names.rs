@@ -1,7 +1,5 @@
 //! Names and words of strangers: plain text in the archive, on the page, in the log and on the terminal.
 
-use std::{io::ErrorKind, net::TcpListener};
-
 use discord_sim::{NewAttachment, NewChannel, NewMessage, NewThread, World};
 use fantoccini::key::Key;
 use serde_json::{Value, json};
@@ -10,6 +8,7 @@ use super::hurried;
 use crate::{
     page::browser::{Browser, Screen, Shade},
     rig::Rig,
+    trap::Trap,
 };
 
 /// What a terminal would obey: clear the screen, set the title, a C1 command, a bell; and a line of its own.
@@ -75,29 +74,6 @@ fn words(trap: &str) -> Vec<String> {
     ]
 }
 
-/// Hears everyone who follows an address.
-struct Trap(TcpListener);
-
-impl Trap {
-    fn set() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.set_nonblocking(true).unwrap();
-        Self(listener)
-    }
-
-    fn address(&self) -> String {
-        format!("http://{}/trap", self.0.local_addr().unwrap())
-    }
-
-    fn is_sprung(&self) -> bool {
-        match self.0.accept() {
-            Ok(_) => true,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => false,
-            Err(error) => panic!("{error}"),
-        }
-    }
-}
-
 /// A server, its places and its people named after the worst, with what they posted.
 fn world(trap: &str) -> (World, Vec<(String, String)>) {
     let world = World::new(35);
@@ -151,7 +127,7 @@ async fn archived(trap: &str) -> (Rig, Vec<(String, String)>) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn names_stay_what_they_are_and_steer_nothing() {
     let trap = Trap::set();
-    let (rig, posted) = archived(&trap.address()).await;
+    let (rig, posted) = archived(&trap.address("trap")).await;
     let archive = rig.published().await.unwrap();
     archive.assert_consistent();
     let mut shown: Vec<(String, String)> = archive
@@ -209,7 +185,7 @@ const ABROAD: &str = "performance.getEntriesByType('resource').map((entry) => en
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_page_shows_words_and_obeys_none() {
     let trap = Trap::set();
-    let (rig, posted) = archived(&trap.address()).await;
+    let (rig, posted) = archived(&trap.address("trap")).await;
     let archive = rig.published().await.unwrap();
     let serve = rig.spawn(&["serve", "--addr", "127.0.0.1:0"]);
     let said = serve.first_line().await;

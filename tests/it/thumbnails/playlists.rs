@@ -2,8 +2,6 @@
 
 use std::{
     fs,
-    io::ErrorKind,
-    net::TcpListener,
     path::Path,
     process::{Command, Stdio},
 };
@@ -15,30 +13,7 @@ use super::{
     host::{Host, Manners},
     library, thumbnailer,
 };
-
-/// Hears everyone who opens the address that a playlist names.
-struct Trap(TcpListener);
-
-impl Trap {
-    fn set() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.set_nonblocking(true).unwrap();
-        Self(listener)
-    }
-
-    fn address(&self) -> String {
-        format!("http://{}/segment.ts", self.0.local_addr().unwrap())
-    }
-
-    /// A connection is in the backlog before `connect` returns, so there is nothing to wait for.
-    fn is_sprung(&self) -> bool {
-        match self.0.accept() {
-            Ok(_) => true,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => false,
-            Err(error) => panic!("{error}"),
-        }
-    }
-}
+use crate::trap::Trap;
 
 fn hls(target: &str) -> String {
     format!("#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\n{target}\n#EXT-X-ENDLIST\n")
@@ -77,7 +52,7 @@ async fn looks_refuse(name: &str, file: &Path) {
 async fn no_address_in_a_file_is_opened() {
     let folder = tempfile::tempdir().unwrap();
     let trap = Trap::set();
-    for (name, playlist) in traps(&trap.address()) {
+    for (name, playlist) in traps(&trap.address("segment.ts")) {
         for extension in ["mp4", "m3u8"] {
             let file = folder.path().join(format!("{name}.{extension}"));
             fs::write(&file, &playlist).unwrap();
@@ -108,7 +83,7 @@ async fn no_file_named_in_a_file_is_shown() {
 fn an_unguarded_ffmpeg_walks_into_the_trap() {
     let folder = tempfile::tempdir().unwrap();
     let (trap, file) = (Trap::set(), folder.path().join("clip.mp4"));
-    fs::write(&file, hls(&trap.address())).unwrap();
+    fs::write(&file, hls(&trap.address("segment.ts"))).unwrap();
     let mut child = Command::new("ffmpeg")
         .args(["-nostdin", "-v", "quiet", "-protocol_whitelist", "file,http,tcp", "-f", "hls"])
         .args(["-rw_timeout", "60000000", "-i"])
