@@ -30,8 +30,10 @@ mod access;
 mod restore;
 mod reconcile;
 mod removal;
+mod forget;
 
 use std::{
+    collections::BTreeSet,
     path::Path,
     sync::{
         Arc,
@@ -45,7 +47,7 @@ use bowerbird::{
     app::{Copies, from_now_on},
     bucket::{Faults, MemoryBucket},
     domain::{
-        id::{ChannelId, MessageId},
+        id::{ChannelId, MessageId, RoleId},
         removal::RemovalPolicy,
         selection::{MediaKind, MediaMode, MediaSelection},
     },
@@ -96,6 +98,7 @@ struct World {
     reconciling: Reconciling,
     selection: MediaSelection,
     removal: RemovalPolicy,
+    opt_out_roles: BTreeSet<RoleId>,
     end: Option<End>,
     fuse: Option<Fuse>,
     lives: u64,
@@ -143,6 +146,7 @@ impl World {
             reconciling: Reconciling::Never,
             selection: MediaSelection { kinds: MediaKind::ALL.into(), max_size: None },
             removal: RemovalPolicy::default(),
+            opt_out_roles: BTreeSet::new(),
             end: None,
             fuse: None,
             lives: 0,
