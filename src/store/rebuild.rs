@@ -7,6 +7,7 @@ use super::{
     ArchiveRow, Context, GuildRow, IndexRow, PlaceRow, PublicationRow, ShardsRow, StoreError,
     Stored, Tally,
     publication::mark_changed,
+    removal::stay_marked,
     table::Txn,
     tables::{
         ARCHIVE, CONTENTS, COVERAGE, CoverageRow, ENTRIES, GUILDS, INDEXES, KEPT, PEOPLE, PLACES,
@@ -20,7 +21,7 @@ use crate::domain::{
     entry::{Content, Entry, EntryKey, EntryState, Person, Post, Sha256},
     id::{ChannelId, GuildId, MessageId, UserId},
     job::Lane,
-    time::Month,
+    time::{Month, Timestamp},
 };
 
 /// What the published archive tells.
@@ -66,6 +67,8 @@ pub struct RebuiltEntry {
     pub entry: Entry,
     /// Its bytes, where they are in the bucket.
     pub content: Option<(Sha256, Content)>,
+    /// Since when it is no longer to be seen on Discord, where it stays on the page all the same.
+    pub removed: Option<Timestamp>,
 }
 
 impl Rebuilt {
@@ -110,7 +113,7 @@ impl Rebuilt {
 }
 
 fn rebuild(txn: &mut Txn<'_>, context: &Context, found: &RebuiltEntry) -> Result<(), StoreError> {
-    let RebuiltEntry { key, post, entry, content } = found;
+    let RebuiltEntry { key, content, .. } = found;
     // Whatever comes of it, the month is looked at again: what the page should not show leaves it.
     mark_changed(txn, key.root, key.message, context.publish_by())?;
     if TOMBSTONES.contains(txn, &key.message)? {
@@ -126,20 +129,21 @@ fn rebuild(txn: &mut Txn<'_>, context: &Context, found: &RebuiltEntry) -> Result
             }
             Ok(())
         }
-        None => add(txn, context, *key, post, entry.clone(), content.as_ref()),
+        None => add(txn, context, found),
     }
 }
 
 fn add(
     txn: &mut Txn<'_>,
     context: &Context,
-    key: EntryKey,
-    post: &Post,
-    mut entry: Entry,
-    content: Option<&(Sha256, Content)>,
+    RebuiltEntry { key, post, entry, content, removed }: &RebuiltEntry,
 ) -> Result<(), StoreError> {
-    let mut whole = POSTS.get(txn, &key.message)?.unwrap_or_else(|| post.clone());
-    if !whole.items.contains(&key.item) {
+    let (key, mut entry) = (*key, entry.clone());
+    let known = POSTS.get(txn, &key.message)?;
+    let mut whole = known.unwrap_or_else(|| Post { items: Vec::new(), ..post.clone() });
+    if let Some(at) = removed {
+        stay_marked(txn, context, key, *at)?;
+    } else if !whole.items.contains(&key.item) {
         whole.items.push(key.item);
         whole.items.sort_unstable();
     }
