@@ -30,6 +30,7 @@ mod access;
 mod restore;
 mod reconcile;
 mod removal;
+mod forget;
 
 use std::{
     collections::BTreeSet,
@@ -46,7 +47,7 @@ use bowerbird::{
     app::{Copies, from_now_on},
     bucket::{Faults, MemoryBucket, ObjectKey},
     domain::{
-        id::{ChannelId, MessageId},
+        id::{ChannelId, MessageId, RoleId},
         removal::{OnDelete, RemovalPolicy},
         selection::{MediaKind, MediaMode, MediaSelection},
     },
@@ -105,6 +106,7 @@ struct World {
     buried: BTreeSet<MessageId>,
     /// Entries that were on the page where deletions take nothing away.
     kept: Mutex<BTreeSet<String>>,
+    opt_out_roles: BTreeSet<RoleId>,
     end: Option<End>,
     fuse: Option<Fuse>,
     lives: u64,
@@ -149,6 +151,7 @@ impl World {
             bereft: false,
             buried: BTreeSet::new(),
             kept: Mutex::default(),
+            opt_out_roles: BTreeSet::new(),
             end: None,
             fuse: None,
             lives: 0,

@@ -14,7 +14,7 @@ use bowerbird::{
     clock::Clock,
     discord::ThreadFacts,
     domain::{
-        id::{AttachmentId, ChannelId, GuildId, MessageId, UserId},
+        id::{AttachmentId, ChannelId, GuildId, MessageId, RoleId, UserId},
         link::Link,
         message::{Attachment, Author, Message},
         place::{Access, Place, PlaceKind},
@@ -54,6 +54,8 @@ pub(super) struct State {
     pub(super) files: BTreeMap<AttachmentId, File>,
     pub(super) sessions: Vec<Session>,
     pub(super) link_lives: Duration,
+    /// Who has taken which role.
+    pub(super) roles: BTreeMap<UserId, BTreeSet<RoleId>>,
     /// Each signature is another one, as Discord's are.
     signatures: u64,
     /// The fate of the next event; the weather decides.
@@ -123,6 +125,7 @@ impl Truth {
             files: BTreeMap::new(),
             sessions: Vec::new(),
             link_lives: LINK_LIVES,
+            roles: BTreeMap::new(),
             signatures: 0,
             telling: Telling::Once,
             overlooked: BTreeSet::new(),
@@ -218,6 +221,16 @@ impl Truth {
 
     /// Somebody posts some files, or only words.
     pub(super) fn post(&self, channel: ChannelId, sorts: &[Sort]) -> MessageId {
+        self.post_by(None, channel, sorts)
+    }
+
+    /// Somebody posts, whose turn it is unless it is said who.
+    pub(super) fn post_by(
+        &self,
+        author: Option<UserId>,
+        channel: ChannelId,
+        sorts: &[Sort],
+    ) -> MessageId {
         let mut state = self.state();
         let id = MessageId(state.next_id());
         let files = sorts
@@ -234,7 +247,7 @@ impl Truth {
             files,
             hearing: Hearing::default(),
         };
-        let author = UserId(500 + id.0 % PEOPLE);
+        let author = author.unwrap_or(UserId(500 + id.0 % PEOPLE));
         let post = Post { author, versions: vec![version], deleted: None };
         let place = state.channels.get_mut(&channel).unwrap();
         place.posts.insert(id, post);
@@ -388,6 +401,10 @@ impl State {
         self.last_id
     }
 
+    pub(super) fn roles_of(&self, user: UserId) -> BTreeSet<RoleId> {
+        self.roles.get(&user).cloned().unwrap_or_default()
+    }
+
     /// A link to a file that is signed now.
     pub(super) fn sign(&mut self, file: AttachmentId) -> Link {
         self.signatures += 1;
@@ -404,6 +421,7 @@ impl State {
         version: Option<usize>,
     ) -> Message {
         let post = &self.channels[&channel].posts[&id];
+        let author_id = post.author;
         let author = Author {
             id: post.author,
             name: name_of(post.author),
@@ -422,8 +440,16 @@ impl State {
             edited: version.edited,
             carries_media: !attachments.is_empty(),
             attachments,
-            raw: format!("{{\"id\":\"{id}\"}}").into(),
+            raw: self.raw(id, author_id),
         }
+    }
+
+    /// What matters of it in Discord's own words, with the roles of its author as the gateway tells them.
+    fn raw(&self, id: MessageId, author: UserId) -> Box<str> {
+        let roles: Vec<_> = self.roles_of(author).into_iter().collect();
+        serde_json::json!({ "id": id, "author": { "id": author }, "member": { "roles": roles } })
+            .to_string()
+            .into()
     }
 
     fn attachment(&mut self, id: AttachmentId) -> Attachment {
