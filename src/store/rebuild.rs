@@ -10,8 +10,8 @@ use super::{
     publication::mark_changed,
     table::Txn,
     tables::{
-        ARCHIVE, CONTENTS, COVERAGE, CoverageRow, ENTRIES, FORGOTTEN, GUILDS, INDEXES, PEOPLE,
-        PLACES, POSTS, PUBLICATION, SHARDS, TOMBSTONES, USES,
+        ARCHIVE, CONTENTS, COVERAGE, CoverageRow, ENTRIES, FORGOTTEN, GUILDS, INDEXES, KEPT,
+        PEOPLE, PLACES, POSTS, PUBLICATION, SHARDS, TOMBSTONES, USES,
     },
     tally::count,
     work::{Sight, count_still, rank_of, schedule},
@@ -145,6 +145,8 @@ fn add(
         whole.items.sort_unstable();
     }
     POSTS.put(txn, &key.message, &whole);
+    // Its raw form is lost, and a second reading has to miss it all the same when Discord no longer has it.
+    KEPT.put(txn, &(whole.channel, key.message), &());
     count(txn, Tally::Entries, 1)?;
     if let Some((sha256, content)) = content {
         if !CONTENTS.contains(txn, sha256)? {

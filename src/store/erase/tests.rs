@@ -188,6 +188,7 @@ fn work_that_comes_too_late_leaves_nothing() {
     world.apply(Failed {
         queue: Queue::Download,
         subject: Subject::Entry(key(1, 1)),
+        link: None,
         failure: Failure::Permanent { why: "odd".into() },
     });
     let expected = ["media/1.mp4", "media/2.mp4", &still(2), "userData/avatars/7.png"];

@@ -120,7 +120,8 @@ impl Lost<'_> {
             .filter(|line| !excused.iter().any(|start| line.starts_with(start)))
             .collect();
         assert!(differences.is_empty(), "{differences:#?}");
-        let unreferenced = compare::unreferenced(&state, &archive, &world.store(), &objects);
+        let unreferenced =
+            compare::unreferenced(world.bereft, &state, &archive, &world.store(), &objects);
         assert!(unreferenced.is_empty(), "nothing leads to {unreferenced:#?}");
         let Some(author) = author else { return };
         assert!(!archive.people.contains_key(&author.to_string()));

@@ -3,7 +3,7 @@
 
 mod time;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use bowerbird::{
     app::Copies,
@@ -14,7 +14,7 @@ use bowerbird::{
         id::MessageId,
         selection::{MediaKind, MediaMode},
     },
-    store::{Forget, Kv, MemoryKv, Tally, Word},
+    store::{Forget, Kv, Tally, Word},
 };
 use serde_json::Value;
 
@@ -38,8 +38,7 @@ impl World {
     /// The process dies, and its disk with it.
     fn lose_the_disk(&mut self) {
         self.crash();
-        self.kv = Arc::new(MemoryKv::default());
-        self.folder = tempfile::tempdir().unwrap();
+        self.disk_is_lost();
     }
 
     fn forget(&self, what: Forgotten) {
