@@ -361,7 +361,8 @@ fn what_was_forgotten_stays_so_without_the_disk() {
     world.run_until_idle();
     let theirs = |entry: &&Value| entry["posterId"] == author.to_string();
     let (before, gone) = {
-        let entries = world.archive().entries;
+        let archive = world.archive();
+        let entries = &archive.entries;
         (entries.len(), entries.values().filter(theirs).count())
     };
     assert!(gone > 0 && before > gone);
