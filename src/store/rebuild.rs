@@ -242,6 +242,12 @@ mod tests {
 
     const WREN: UserId = UserId(7);
 
+    fn erase_all(world: &World) {
+        while world.store.is_erasing().unwrap() {
+            world.apply(Change::EraseSome);
+        }
+    }
+
     #[test]
     fn what_is_on_the_list_does_not_come_back_with_the_page() {
         // An archive as it was before anybody was forgotten.
@@ -262,6 +268,7 @@ mod tests {
         for what in [Forgotten::User(WREN), Forgotten::Channel(CHANNEL)] {
             let world = World::new();
             world.apply(Forget { what: vec![what], word: Word::Keeper });
+            erase_all(&world);
             let places = vec![PlaceRow::new(place(CHANNEL, PlaceKind::Text, None))];
             // Between one and the next, people and what they posted are not together yet.
             world.kv_only(|commit| {
@@ -276,9 +283,7 @@ mod tests {
                 }
                 Ok(())
             });
-            while world.store.is_erasing().unwrap() {
-                world.apply(Change::EraseSome);
-            }
+            erase_all(&world);
             let source = &world.store.source();
             assert!(
                 ENTRIES.all(source).unwrap().is_empty() && POSTS.all(source).unwrap().is_empty()
