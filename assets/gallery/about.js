@@ -4,8 +4,8 @@ import { element, fill } from "./elements.js";
 import { icon } from "./icons.js";
 import { date, moment, number, say, size } from "./text.js";
 
-/** @typedef {import("./manifest.js").Channel} Channel */
-/** @typedef {import("./manifest.js").Manifest} Manifest */
+/** @typedef {import("./format.js").Channel} Channel */
+/** @typedef {import("./format.js").Manifest} Manifest */
 
 /**
  * @param {HTMLDialogElement} dialog

@@ -5,7 +5,7 @@
 //   #/clip/100/2026-03/900-901?person=7         one piece, in its channel and month, among those of a person
 
 /** @typedef {import("./shards.js").Entry} Entry */
-/** @typedef {import("./shards.js").Kind} Kind */
+/** @typedef {import("./format.js").Kind} Kind */
 
 /** Where one piece is to be found with few readings. @typedef {{ channel: string, month: string, id: string }} Clip */
 

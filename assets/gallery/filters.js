@@ -7,10 +7,10 @@ import { portrait } from "./people.js";
 import { number, say } from "./text.js";
 
 /** @typedef {import("./address.js").View} View */
-/** @typedef {import("./manifest.js").Channel} Channel */
-/** @typedef {import("./manifest.js").Manifest} Manifest */
-/** @typedef {import("./people.js").Person} Person */
-/** @typedef {import("./shards.js").Thread} Thread */
+/** @typedef {import("./format.js").Channel} Channel */
+/** @typedef {import("./format.js").Manifest} Manifest */
+/** @typedef {import("./format.js").Person} Person */
+/** @typedef {import("./format.js").Thread} Thread */
 
 /** Threads shown at once: a forum may have thousands. */
 const SHOWN_THREADS = 12;

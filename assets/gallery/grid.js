@@ -9,7 +9,7 @@ import { shape, tile } from "./tile.js";
 import { OLDER } from "./walk.js";
 
 /** @typedef {import("./address.js").View} View */
-/** @typedef {import("./manifest.js").Manifest} Manifest */
+/** @typedef {import("./format.js").Manifest} Manifest */
 /** @typedef {import("./shards.js").Entry} Entry */
 
 /** Entries added a time: about two screens of a desk, quickly laid out on a phone. */

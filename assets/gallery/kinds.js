@@ -5,7 +5,7 @@ import { element, fill } from "./elements.js";
 import { icon } from "./icons.js";
 import { say } from "./text.js";
 
-/** @type {Record<import("./shards.js").Kind, import("./text.js").Key>} */
+/** @type {Record<import("./format.js").Kind, import("./text.js").Key>} */
 const NAMES = { video: "videos", image: "images", audio: "audios", file: "files" };
 
 /**

@@ -17,7 +17,7 @@ import { readIndex, whenIndexRead } from "./shards.js";
 import { fileName, say } from "./text.js";
 
 /** @typedef {import("./address.js").View} View */
-/** @typedef {import("./manifest.js").Manifest} Manifest */
+/** @typedef {import("./format.js").Manifest} Manifest */
 /** @typedef {import("./shards.js").Entry} Entry */
 
 /** A notice is read in this time, in milliseconds; screen readers have said it at once. */

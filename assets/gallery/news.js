@@ -5,7 +5,7 @@ import { newestFirst } from "./shards.js";
 import { walkThrough } from "./selection.js";
 
 /** @typedef {import("./address.js").View} View */
-/** @typedef {import("./manifest.js").Manifest} Manifest */
+/** @typedef {import("./format.js").Manifest} Manifest */
 /** @typedef {import("./shards.js").Entry} Entry */
 
 /** The service publishes once a minute at most, so looking more often finds nothing. */

@@ -5,7 +5,7 @@ import { OLDER, Walk } from "./walk.js";
 
 /** @typedef {import("./address.js").Clip} Clip */
 /** @typedef {import("./address.js").View} View */
-/** @typedef {import("./manifest.js").Manifest} Manifest */
+/** @typedef {import("./format.js").Manifest} Manifest */
 /** @typedef {import("./shards.js").Entry} Entry */
 
 /**

@@ -2,7 +2,7 @@
 
 import { newestFirst, readIndex, readShard } from "./shards.js";
 
-/** @typedef {import("./manifest.js").Channel} Channel */
+/** @typedef {import("./format.js").Channel} Channel */
 /** @typedef {import("./shards.js").Entry} Entry */
 /** @typedef {import("./shards.js").Shard} Shard */
 /** @typedef {{ time: number, Id: string }} Place */
