@@ -14,7 +14,7 @@ import { person, readPeople } from "./people.js";
 import { Player } from "./player.js";
 import { find, walkThrough } from "./selection.js";
 import { readIndex, whenIndexRead } from "./shards.js";
-import { fileName, say } from "./text.js";
+import { fileName, say, translatePage } from "./text.js";
 
 /** @typedef {import("./address.js").View} View */
 /** @typedef {import("./format.js").Manifest} Manifest */
@@ -43,6 +43,7 @@ const filters = new Filters(byId("filters"));
 const grid = new Grid(byId("grid"), byId("progress"), { manifest: current, renew, channelName });
 const player = new Player(/** @type {HTMLDialogElement} */ (byId("player")), { mode: () => current().media, channelName, notify, neighbour, moved, closed });
 
+translatePage();
 fill(byId("open-filters"), icon("menu"));
 fill(byId("open-about"), icon("info"));
 byId("open-about").addEventListener("click", () => manifest && openAbout(about, manifest));

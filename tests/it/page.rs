@@ -5,6 +5,7 @@
 mod archive;
 mod browse;
 pub(crate) mod browser;
+mod languages;
 mod live;
 mod media;
 mod real;

@@ -1,6 +1,9 @@
-// What the gallery says in English. A key with `one` and `other` is chosen by its number `n`.
+// What the gallery says in English. A sentence that counts has a form for each plural of its `n`; CONTRIBUTING.md tells how to add a language.
 
 export default {
+  skip: "Skip to the gallery",
+  chooser: "Channels and people",
+  kind: "Kind",
   everything: "Everything",
   filters: "Filters",
   channels: "Channels",
@@ -45,7 +48,6 @@ export default {
   linkInBar: "The link is in the address bar",
   download: "Download",
   openFile: "Open the file",
-  details: "Details",
   unknownPerson: "Somebody",
   bot: "bot",
   edited: "edited {date}",
@@ -72,6 +74,9 @@ export default {
   since: "Complete since {date}",
   notRead: "Not read yet",
   hole: "{from} to {to}: {why}",
+  holeUnread: "not read yet",
+  holeDeleted: "deleted on Discord",
+  holePermission: "the bot lacks the permission {name}",
   linkMode: "Files stay with Discord; this archive keeps their links alive.",
   copyMode: "Files are kept in this archive.",
 };

@@ -49,6 +49,11 @@ pub(crate) struct Browser {
 
 impl Browser {
     pub(crate) async fn start(screen: Screen, shade: Shade) -> Self {
+        Self::speaking("en-GB", screen, shade).await
+    }
+
+    /// A browser of somebody who reads these languages, the preferred one first.
+    pub(crate) async fn speaking(languages: &str, screen: Screen, shade: Shade) -> Self {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
             .env("TZ", "UTC")
@@ -60,7 +65,7 @@ impl Browser {
         let port = port_of(&mut driver).await;
         let profile = tempfile::tempdir().unwrap();
         let client = ClientBuilder::new(HttpConnector::new())
-            .capabilities(capabilities(profile.path().to_str().unwrap(), screen, shade))
+            .capabilities(capabilities(profile.path().to_str().unwrap(), languages, screen, shade))
             .connect(&format!("http://127.0.0.1:{port}"))
             .await
             .unwrap();
@@ -159,7 +164,12 @@ async fn port_of(driver: &mut Child) -> u16 {
     panic!("chromedriver ended without naming its port");
 }
 
-fn capabilities(profile: &str, screen: Screen, shade: Shade) -> serde_json::Map<String, Value> {
+fn capabilities(
+    profile: &str,
+    languages: &str,
+    screen: Screen,
+    shade: Shade,
+) -> serde_json::Map<String, Value> {
     // Blink's own numbers: dark is 0, light is 1.
     let scheme = u8::from(shade == Shade::Light);
     let mut options = json!({ "args": [
@@ -167,7 +177,7 @@ fn capabilities(profile: &str, screen: Screen, shade: Shade) -> serde_json::Map<
         "--disable-background-networking", "--disable-component-update", "--disable-sync",
         "--disable-dev-shm-usage", "--mute-audio", "--lang=en-GB", "--window-size=1400,1043", "--force-prefers-reduced-motion",
         format!("--user-data-dir={profile}"), format!("--blink-settings=preferredColorScheme={scheme}"),
-    ]});
+    ], "prefs": { "intl.accept_languages": languages } });
     if screen == Screen::Phone {
         options["mobileEmulation"] = json!({ "deviceMetrics": { "width": 390, "height": 844, "pixelRatio": 2.0, "touch": true } });
     }
