@@ -8,6 +8,7 @@ import { LANGUAGE, words } from "./language.js";
 const dates = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: "long" });
 const moments = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: "long", timeStyle: "short" });
 const months = new Intl.DateTimeFormat(LANGUAGE, { month: "long", year: "numeric" });
+const years = new Intl.DateTimeFormat(LANGUAGE, { year: "numeric" });
 const numbers = new Intl.NumberFormat(LANGUAGE);
 const plurals = new Intl.PluralRules(LANGUAGE);
 
@@ -54,6 +55,21 @@ export function moment(time) {
 /** @param {number} time */
 export function month(time) {
   return months.format(time);
+}
+
+/** @param {number} time */
+export function year(time) {
+  return years.format(time);
+}
+
+/**
+ * A round length in words: `30 sec`, `10 min`.
+ *
+ * @param {number} seconds
+ */
+export function span(seconds) {
+  const minutes = seconds >= 60 && seconds % 60 === 0;
+  return new Intl.NumberFormat(LANGUAGE, { style: "unit", unit: minutes ? "minute" : "second", unitDisplay: "short" }).format(minutes ? seconds / 60 : seconds);
 }
 
 /**

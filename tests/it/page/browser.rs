@@ -104,7 +104,8 @@ impl Browser {
         async move {
             let begun = Instant::now();
             loop {
-                let value = self.value(&format!("Boolean({expression})")).await;
+                let value =
+                    self.value(&format!("Promise.resolve({expression}).then(Boolean)")).await;
                 if value == true {
                     return;
                 }

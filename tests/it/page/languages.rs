@@ -89,7 +89,7 @@ async fn the_reader_s_own_language_is_chosen() {
     ] {
         let browser = Browser::speaking(preferred, Screen::Phone, Shade::Light).await;
         browser.open(&address).await;
-        browser.until(&format!("{SHOWN}.length > 20")).await;
+        browser.until(&format!("{SHOWN}.length > 12")).await;
         let lang = browser.value("document.documentElement.lang").await;
         assert_eq!(lang, json!(chosen), "for {preferred}");
         let name = "document.querySelector('.month-name').textContent";
