@@ -8,6 +8,7 @@ pub(crate) mod browser;
 mod languages;
 mod live;
 mod media;
+mod playback;
 mod real;
 mod timeline;
 mod views;

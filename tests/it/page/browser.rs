@@ -131,13 +131,12 @@ impl Browser {
 
     /// Presses a key wherever the focus is.
     pub(crate) async fn press(&self, key: Key) {
-        self.client
-            .active_element()
-            .await
-            .unwrap()
-            .send_keys(&char::from(key).to_string())
-            .await
-            .unwrap();
+        self.keys(&char::from(key).to_string()).await;
+    }
+
+    /// Presses the keys of a text wherever the focus is.
+    pub(crate) async fn keys(&self, text: &str) {
+        self.client.active_element().await.unwrap().send_keys(text).await.unwrap();
     }
 
     pub(crate) async fn screenshot(&self, name: &str) {
