@@ -44,6 +44,9 @@ const RENEWALS = 3;
 /** The average shape of what people post, for heights that are not known yet. */
 const AVERAGE_SHAPE = 1.5;
 
+/** The most that is set aside for what is not read, in pixels: pages longer than 17 million end early in Firefox, than 33 in others. */
+const LONGEST = 8_000_000;
+
 /** What the sticky bar covers, in pixels. */
 const BAR = 60;
 
@@ -337,7 +340,10 @@ export class Grid {
     const field = { width: this.root.clientWidth, height: Number.parseFloat(style.getPropertyValue("--row")), gap: Number.parseFloat(style.getPropertyValue("--gap")) };
     if (field.width === 0) return;
     const share = this.seen ? (this.found + 0.5) / (this.seen + 1) : 1;
-    const estimate = (/** @type {number} */ count) => (count * share * AVERAGE_SHAPE * field.height * (field.height + field.gap)) / field.width;
+    const each = (share * AVERAGE_SHAPE * field.height * (field.height + field.gap)) / field.width;
+    const unread = this.months.reduce((sum, month) => sum + month.unread, 0);
+    const squeezed = Math.min(each, LONGEST / Math.max(1, unread));
+    const estimate = (/** @type {number} */ count) => count * squeezed;
     const { line } = this;
     // Where nothing is read yet, how far down its month one is says where one is.
     const before = !spot?.id && scrollY >= 8 ? this.monthAt(line) : undefined;

@@ -62,6 +62,11 @@ export class Month {
     return this.stretches.every((stretch) => stretch.entries?.length === 0);
   }
 
+  /** About how many entries are not read. */
+  get unread() {
+    return this.stretches.reduce((sum, { entries, count }) => sum + (entries ? 0 : count), 0);
+  }
+
   /** What the month takes above its tiles. */
   get heading() {
     return this.name ? HEADING : 0;
