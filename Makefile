@@ -5,7 +5,7 @@ SHELL := /bin/sh
 # tests do, and all of them would be compiled once more.
 BUILD := cargo build --workspace --bins --tests
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench soak fuzz
+.PHONY: help setup demo test lint bench soak fuzz mutants
 
 # Bash counts its own age in SECONDS and may export it, so only the command line is believed: `make demo SECONDS=60`.
 ifneq ($(origin SECONDS),command line)
@@ -47,3 +47,7 @@ fuzz: ## feeds made-up bytes to whatever reads strangers' bytes, SECONDS=60 for 
 
 soak: setup ## searches for failures at full size; BOWERBIRD_SOAK=3600 draws schedules for an hour instead of ten minutes
 	cargo test --release --package bowerbird --test it -- --ignored --nocapture soak
+
+mutants: ## breaks each guarantee on purpose and shows the test that fails for it; ONLY=flush-removed tries one
+	@scripts/setup compiler ffmpeg
+	scripts/mutants $(ONLY)

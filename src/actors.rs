@@ -6,20 +6,17 @@
 //!                       ▼       ├──────────────────▶ Persistence ─▶ store
 //!  Discord REST ◀──▶ Backfill ──┘ Record(PageRead, …)    ▲  │ Wake
 //!                                                        │  ▼
-//!                     Record(Stored · Looked · LinksRefreshed · Published · Failed), Claim
-//!                        ┌────────────┬──────────────────┴──────┬──────────────┐
-//!                     Download     Thumbnail                 Refresh       Publisher
-//!                   CDN→spool→bucket  ffmpeg→bucket         signed links   shards→manifest→bucket
-//!
-//!  store ─▶ Mirror ─▶ private bucket (what was committed, and from time to time the whole)
-//!  Verifier: bucket beside store, when the app asks and by itself; Record(Sealed · Mended · Verified)
 //!                     Record(Stored · Looked · Moved · LinksRefreshed · Published · Failed), Claim
 //!                        ┌────────────┬─────────────┬────┴──────┬──────────────┐
 //!                     Download     Thumbnail       Mover      Refresh       Publisher
 //!                   CDN→spool→bucket  ffmpeg→bucket  bucket↔bucket  signed links   shards→manifest→bucket
+//!
+//!  store ─▶ Mirror ─▶ private bucket (what was committed, and from time to time the whole)
+//!  Verifier: bucket beside store, when the app asks and by itself; Record(Sealed · Mended · Verified)
 //! ```
 //!
-//! Reconcile stands beside Backfill, and reads again what was read once Backfill has nothing to read.
+//! Reconcile stands beside Backfill, and reads again what was read once Backfill has nothing to read. Census asks Discord
+//! once a day about everybody in the archive, where a role says who is not to be archived.
 //!
 //! Everybody awaits Persistence; Persistence awaits nobody and wakes with `try_send`; Gateway's own loop awaits
 //! nothing but the gateway. So waiting requests form no cycle.
@@ -29,6 +26,8 @@
 pub mod alarm;
 pub mod supervisor;
 pub mod persistence;
+pub mod members;
+pub mod census;
 pub mod gateway;
 pub mod backfill;
 pub mod reconcile;

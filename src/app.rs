@@ -9,6 +9,9 @@ pub mod vitals;
 pub mod alerts;
 pub mod attend;
 pub mod control;
+pub mod forget;
+pub mod bureau;
+mod crew;
 pub mod checkup;
 pub mod logs;
 pub mod progress;
@@ -16,17 +19,23 @@ pub mod stills;
 pub mod restore;
 pub mod verify;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use actix::prelude::*;
 use tokio::{sync::watch, time::Instant};
 use tracing::{info, warn};
 
+use self::crew::Common;
 use crate::{
     actors::{
         Drain,
         alarm::{Alarm, Fatal},
         backfill::{self, Backfill, Progress, Wanted},
+        census::{self, Census},
         download::Copier,
         gateway::{self, Gateway, Health},
         hands::Hands,
@@ -37,9 +46,9 @@ use crate::{
         reconcile::{self, Reconcile, Reconciled, Reconciling},
         refresh::{self, Refresh},
         supervisor::Supervisor,
-        thumbnail::{Eyes, Looker},
-        verifier::{self, Board, Examiner, Fetcher, Mender, Verifier, Verify},
-        worker::{self, Work, Worker},
+        thumbnail::Looker,
+        verifier::{self, Board, Verifier, Verify},
+        worker::{self, Worker},
     },
     bucket::Bucket,
     cdn::Cdn,
@@ -47,7 +56,7 @@ use crate::{
     discord::{self, Discord},
     domain::{
         coverage::Span,
-        id::MessageId,
+        id::{MessageId, RoleId},
         selection::{MediaMode, PlaceSelection, Policy},
         time::Timestamp,
     },
@@ -107,6 +116,8 @@ pub struct Orders {
     pub page: Page,
     /// The address under which Discord serves pictures of people.
     pub pictures: String,
+    /// Members with one of these roles are not archived.
+    pub opt_out_roles: BTreeSet<RoleId>,
 }
 
 /// Whether the catalogue is copied into the private bucket.
@@ -181,6 +192,7 @@ pub struct Service {
     policy: Arc<Policy>,
     clock: Clock,
     gateway: Option<Addr<Gateway>>,
+    census: Option<Addr<Census>>,
     backfill: Addr<Backfill>,
     reconcile: Addr<Reconcile>,
     reconciling: Reconciling,
@@ -198,16 +210,6 @@ pub struct Service {
 /// ones: the next run tries again.
 const STALLED: Duration = Duration::from_mins(15);
 
-/// What nearly every actor needs.
-struct Common {
-    alarm: Alarm,
-    ledger: Ledger,
-    store: Store,
-    clock: Clock,
-    policy: Arc<Policy>,
-    selection: Arc<PlaceSelection>,
-}
-
 impl Service {
     /// Starts every actor, sinks first. Must be called on a thread of actix's.
     pub fn start(ports: Ports, orders: &Orders) -> Self {
@@ -222,6 +224,7 @@ impl Service {
         let (refresh, refresh_seat) = supervisor.seat("refresh", refresh::MAILBOX);
         let (reconcile, reconcile_seat) = supervisor.seat("reconcile", reconcile::MAILBOX);
         let (backfill, backfill_seat) = supervisor.seat("backfill", backfill::MAILBOX);
+        let (census, census_seat) = supervisor.seat("census", census::MAILBOX);
         let (verifier, verifier_seat) = supervisor.seat("verifier", verifier::MAILBOX);
         let (gateway, gateway_seat) = supervisor.seat("gateway", gateway::MAILBOX);
 
@@ -232,6 +235,7 @@ impl Service {
             clock: ports.clock,
             policy: Arc::new(orders.policy.clone()),
             selection: Arc::new(orders.selection.clone()),
+            hands: Hands::default(),
         };
         let commits = watch::Sender::new(0);
         let progress = watch::Sender::new(Progress::new());
@@ -255,10 +259,10 @@ impl Service {
             commits: commits.clone(),
         }));
         publisher_seat.start(Publisher::new(common.publisher(&ports, orders)));
-        let hands = Hands::default();
-        mover_seat.start(Worker::new(common.worker(mover_over(&ports, &hands), mover::AT_ONCE)));
-        let (looker, copier) = (looker_over(&ports, &hands), copier_over(&ports, &hands));
+        mover_seat.start(Worker::new(common.worker(common.mover(&ports), mover::AT_ONCE)));
+        let looker = common.looker(&ports);
         thumbnail_seat.start(Worker::new(common.worker(looker, orders.thumbnails)));
+        let copier = common.copier(&ports);
         download_seat.start(Worker::new(common.worker(copier, orders.downloads)));
         refresh_seat.start(Refresh::new(common.refresh(&ports)));
         let reading = progress.subscribe();
@@ -268,22 +272,17 @@ impl Service {
         if copies {
             mirror_seat.start(Mirror::new(common.mirror(&ports, commits.subscribe())));
         }
+        let members = common.members(&ports, orders);
+        let asks = members.is_asked();
+        if asks {
+            census_seat.start(Census::new(members.clone(), Arc::clone(&common.selection)));
+        }
         let board = watch::Sender::new(Board::default());
         verifier_seat.start(Verifier::new(common.verifier(&ports, orders, board.clone())));
         let listens = ports.gateway.is_some();
         let lease = ports.lease.clone();
         if let Some(port) = ports.gateway {
-            gateway_seat.start(Gateway::new(gateway::Parts {
-                gateway: port,
-                ledger: common.ledger.clone(),
-                touched: backfill.clone().recipient(),
-                look_at: backfill.clone().recipient(),
-                store: common.store.clone(),
-                selection: Arc::clone(&common.selection),
-                clock: common.clock,
-                alarm: common.alarm.clone(),
-                health: health.clone(),
-            }));
+            gateway_seat.start(common.gateway(port, &backfill, health.clone(), members));
         }
         Self {
             supervisor,
@@ -295,6 +294,7 @@ impl Service {
             board: board.subscribe(),
             verifier,
             gateway: listens.then_some(gateway),
+            census: asks.then_some(census),
             backfill,
             reconcile,
             refresh,
@@ -331,6 +331,9 @@ impl Service {
         if let Some(gateway) = &self.gateway {
             drained("gateway", gateway.send(Drain).await);
         }
+        if let Some(census) = &self.census {
+            drained("census", census.send(Drain).await);
+        }
         drained("verifier", self.verifier.send(Drain).await);
         drained("backfill", self.backfill.send(Drain).await);
         drained("reconcile", self.reconcile.send(Drain).await);
@@ -361,7 +364,10 @@ impl Service {
         let waiting = [Tally::DownloadsWaiting, Tally::ThumbnailsWaiting];
         let links_due = self.policy.mode == MediaMode::Link
             && self.store.next_link_due()?.is_some_and(|due| due <= self.clock.now());
-        Ok(waiting.iter().all(|tally| tallies.get(*tally) == 0) && !links_due)
+        // What was put aside waits for a person, and so does the end of the erasure.
+        let erased = tallies.get(Tally::MovesParked) > 0
+            || !self.store.is_erasing()? && self.store.purge()?.is_none();
+        Ok(waiting.iter().all(|tally| tallies.get(*tally) == 0) && !links_due && erased)
     }
 
     /// Returns when everything that was asked for is done but for publishing, when somebody rang the alarm, or when
@@ -401,144 +407,6 @@ fn stalled(tallies: &Tallies) -> Fatal {
         STALLED.as_secs() / 60
     );
     Fatal { part: "work", reason }
-}
-
-impl Common {
-    fn publisher(&self, ports: &Ports, orders: &Orders) -> publisher::Parts {
-        publisher::Parts {
-            bucket: Arc::clone(&ports.bucket),
-            cdn: Arc::clone(&ports.cdn),
-            pictures: orders.pictures.clone(),
-            ledger: self.ledger.clone(),
-            store: self.store.clone(),
-            clock: self.clock,
-            policy: Arc::clone(&self.policy),
-            selection: Arc::clone(&self.selection),
-            page: orders.page.clone(),
-            lease: ports.lease.clone(),
-            alarm: self.alarm.clone(),
-        }
-    }
-
-    fn mirror(&self, ports: &Ports, commits: watch::Receiver<u64>) -> mirror::Parts {
-        mirror::Parts {
-            bucket: Arc::clone(&ports.private),
-            store: self.store.clone(),
-            ledger: self.ledger.clone(),
-            commits,
-            clock: self.clock,
-            lease: ports.lease.clone(),
-            alarm: self.alarm.clone(),
-        }
-    }
-
-    fn worker<W: Work>(&self, work: W, limit: usize) -> worker::Parts<W> {
-        let (ledger, store, clock) = (self.ledger.clone(), self.store.clone(), self.clock);
-        worker::Parts { work: Arc::new(work), limit, ledger, store, clock }
-    }
-
-    fn refresh(&self, ports: &Ports) -> refresh::Parts {
-        refresh::Parts {
-            discord: Arc::clone(&ports.discord),
-            ledger: self.ledger.clone(),
-            store: self.store.clone(),
-            clock: self.clock,
-            alarm: self.alarm.clone(),
-        }
-    }
-
-    fn verifier(
-        &self,
-        ports: &Ports,
-        orders: &Orders,
-        board: watch::Sender<Board>,
-    ) -> verifier::Parts {
-        let examiner = Examiner {
-            bucket: Arc::clone(&ports.bucket),
-            store: self.store.clone(),
-            ledger: self.ledger.clone(),
-            policy: Arc::clone(&self.policy),
-            selection: Arc::clone(&self.selection),
-            clock: self.clock,
-        };
-        let fetcher = Fetcher {
-            discord: Arc::clone(&ports.discord),
-            cdn: Arc::clone(&ports.cdn),
-            spool: ports.spool.clone(),
-        };
-        let mender = Mender { examiner, fetcher: Arc::new(fetcher), lease: ports.lease.clone() };
-        verifier::Parts { mender, width: orders.downloads, every: orders.verify_every, board }
-    }
-
-    fn backfill(
-        &self,
-        ports: &Ports,
-        orders: &Orders,
-        progress: watch::Sender<Progress>,
-    ) -> backfill::Parts {
-        backfill::Parts {
-            discord: Arc::clone(&ports.discord),
-            ledger: self.ledger.clone(),
-            store: self.store.clone(),
-            selection: Arc::clone(&self.selection),
-            wanted: orders.wanted,
-            confirm_after: orders.confirm_after,
-            alarm: self.alarm.clone(),
-            progress,
-        }
-    }
-
-    fn reconcile(
-        &self,
-        ports: &Ports,
-        orders: &Orders,
-        reading: watch::Receiver<Progress>,
-        progress: watch::Sender<Reconciled>,
-    ) -> Reconcile {
-        Reconcile::new(reconcile::Parts {
-            discord: Arc::clone(&ports.patient),
-            ledger: self.ledger.clone(),
-            store: self.store.clone(),
-            selection: Arc::clone(&self.selection),
-            reconciling: orders.reconciling,
-            clock: self.clock,
-            alarm: self.alarm.clone(),
-            reading,
-            progress,
-        })
-    }
-}
-
-fn looker_over(ports: &Ports, hands: &Hands) -> Looker {
-    Looker {
-        thumbnailer: Arc::clone(&ports.thumbnailer),
-        cdn: Arc::clone(&ports.cdn),
-        bucket: Arc::clone(&ports.bucket),
-        spool: ports.spool.clone(),
-        eyes: Eyes::default(),
-        store: ports.store.clone(),
-        hands: hands.clone(),
-    }
-}
-
-fn copier_over(ports: &Ports, hands: &Hands) -> Copier {
-    Copier {
-        cdn: Arc::clone(&ports.cdn),
-        bucket: Arc::clone(&ports.bucket),
-        spool: ports.spool.clone(),
-        store: ports.store.clone(),
-        hands: hands.clone(),
-    }
-}
-
-fn mover_over(ports: &Ports, hands: &Hands) -> Mover {
-    Mover {
-        public: Arc::clone(&ports.bucket),
-        private: Arc::clone(&ports.private),
-        spool: ports.spool.clone(),
-        store: ports.store.clone(),
-        hands: hands.clone(),
-    }
 }
 
 fn ledger(persistence: &Addr<Persistence>) -> Ledger {

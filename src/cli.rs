@@ -7,6 +7,7 @@ pub mod run;
 pub mod fetch;
 pub mod serve;
 pub mod status;
+pub mod forget;
 pub mod doctor;
 pub mod restore;
 pub mod verify;
@@ -17,7 +18,12 @@ use std::{net::SocketAddr, str::FromStr};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::domain::{coverage::Span, id::MessageId, time::Timestamp};
+use crate::domain::{
+    coverage::Span,
+    forget::Forgotten,
+    id::{ChannelId, GuildId, MessageId, UserId},
+    time::Timestamp,
+};
 
 /// Archives the media of a Discord server into a bucket with a page to browse it.
 #[derive(Clone, Debug, Parser)]
@@ -60,6 +66,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Tells what is covered, what is pending and what failed for good.
     Status(StatusArgs),
+    /// Erases a person, a message, a channel or a server from the archive, for good.
+    Forget(ForgetArgs),
     /// Proves that the archive is whole, and mends it with --repair.
     Verify(VerifyArgs),
     /// Checks the token, permissions, ffmpeg and the bucket, and says how to mend what is wrong.
@@ -80,7 +88,7 @@ impl Command {
             Self::Run(_) | Self::Serve(_) | Self::Status(_) | Self::Doctor(_) | Self::Verify(_) => {
                 Vec::new()
             }
-            Self::Restore(_) | Self::Healthcheck => Vec::new(),
+            Self::Forget(_) | Self::Restore(_) | Self::Healthcheck => Vec::new(),
         }
     }
 }
@@ -273,6 +281,62 @@ pub struct StatusArgs {
     /// Writes JSON, for programs.
     #[arg(long)]
     pub json: bool,
+}
+
+/// What is forgotten.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+#[command(after_help = "\
+Examples:
+  bowerbird forget --user 80351110224678912 --dry-run        what would be erased
+  bowerbird forget --user 80351110224678912                  erase it, after asking
+  bowerbird forget --message 1103370250417328202 --yes       for scripts
+  bowerbird forget --list                                    what is not archived
+  bowerbird forget --allow 80351110224678912                 archive them again from now on
+
+Erases entries, raw messages, files that nobody else posted, stills, names and pictures of people, and the page's
+files that told of them; then the page is published without them. What is forgotten is not archived again.
+Works through the service that runs on STATE_DIR (./state), or does it itself when none runs.
+Ends with 0 only when all of it is gone from the archive's bucket.")]
+pub struct ForgetArgs {
+    /// Forgets everything that this person (or bot, or webhook) posted; may be given more than once.
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub user: Vec<UserId>,
+    /// Forgets this message; may be given more than once.
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub message: Vec<MessageId>,
+    /// Forgets this channel with its threads, this thread, or this category; may be given more than once.
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub channel: Vec<ChannelId>,
+    /// Forgets this server; may be given more than once.
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub server: Vec<GuildId>,
+    /// Takes this id off the list; what was erased does not come back by itself.
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub allow: Vec<u64>,
+    /// Shows what is on the list.
+    #[arg(long, conflicts_with_all = ["user", "message", "channel", "server", "allow", "dry_run"])]
+    pub list: bool,
+    /// Says what would be erased, and changes nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Does not ask.
+    #[arg(long)]
+    pub yes: bool,
+    /// Writes JSON, for programs.
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl ForgetArgs {
+    /// What is to be forgotten.
+    pub fn what(&self) -> Vec<Forgotten> {
+        let users = self.user.iter().copied().map(Forgotten::User);
+        let messages = self.message.iter().copied().map(Forgotten::Message);
+        let channels = self.channel.iter().copied().map(Forgotten::Channel);
+        let servers = self.server.iter().copied().map(Forgotten::Guild);
+        users.chain(messages).chain(channels).chain(servers).collect()
+    }
 }
 
 /// How closely the archive is looked at, and what becomes of what is found.

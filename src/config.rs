@@ -23,7 +23,7 @@ use std::{
 };
 
 use crate::domain::{
-    id::ChannelId,
+    id::{ChannelId, RoleId},
     removal::RemovalPolicy,
     selection::{MediaMode, MediaSelection, PlaceSelection, Policy},
 };
@@ -67,6 +67,8 @@ pub struct Config {
     pub title: Option<String>,
     /// What becomes of what was deleted on Discord.
     pub removal: RemovalPolicy,
+    /// Members with one of these roles are not archived.
+    pub opt_out_roles: BTreeSet<RoleId>,
     /// When things happen.
     pub timings: Timings,
     /// How much happens at a time.
@@ -259,6 +261,7 @@ impl Config {
         let timings = read_timings(&mut reader);
         let workers = read_workers(&mut reader, cores);
         let removal = read_removal(&mut reader);
+        let opt_out_roles = reader.optional(&variable::OPT_OUT_ROLE_ID, parse::ids);
         let alerts = reader.optional(&variable::ALERT_WEBHOOK_URL, parse::webhook);
         reader.finish(|| {
             let LocalConfig { bucket, state_dir, private, status_addr, log } = local?;
@@ -271,6 +274,7 @@ impl Config {
                 private,
                 title,
                 removal: removal?,
+                opt_out_roles: opt_out_roles.unwrap_or_default(),
                 timings: timings?,
                 workers: workers?,
                 status_addr,

@@ -2,12 +2,12 @@
 //!
 //! Answers are already in the words of the domain. Nothing here writes to Discord.
 
-use std::{fmt::Debug, time::Duration};
+use std::{collections::BTreeSet, fmt::Debug, time::Duration};
 
 use async_trait::async_trait;
 
 use crate::domain::{
-    id::{ChannelId, GuildId, MessageId, UserId},
+    id::{ChannelId, GuildId, MessageId, RoleId, UserId},
     link::Link,
     message::{Message, Unreadable},
     place::{Archived, Guild, Place, PlaceKind, Survey},
@@ -15,6 +15,7 @@ use crate::domain::{
 };
 
 pub use self::{
+    convert::roles_of_author,
     live::{DISCORD, LiveDiscord},
     polite::Priority,
     withheld::{Contents, contents},
@@ -78,6 +79,13 @@ pub trait Discord: Send + Sync + Debug {
         channel: ChannelId,
         message: MessageId,
     ) -> Result<Message, DiscordError>;
+
+    /// The roles of a member of a server; none for whoever is no member, such as a webhook or somebody who left.
+    async fn member_roles(
+        &self,
+        guild: GuildId,
+        user: UserId,
+    ) -> Result<Option<BTreeSet<RoleId>>, DiscordError>;
 
     /// Makes links new, at most [`REFRESH_BATCH`]. Undocumented, so it may be missing
     /// ([`DiscordError::NotOffered`]), and a link may be without an answer.

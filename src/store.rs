@@ -18,6 +18,8 @@ mod record;
 mod people;
 mod erase;
 mod forget;
+mod member;
+mod cleanse;
 mod crawl;
 mod reread;
 mod work;
@@ -57,6 +59,7 @@ pub use self::{
     journal::{Batch, Tip},
     kv::{Kv, KvError, Rows, Writes},
     links::{LinkDue, LinksRefreshed},
+    member::MemberSeen,
     memory::MemoryKv,
     mend::Mended,
     migrate::{ArchiveRow, Found, Rebuilding, SCHEMA, Wholeness},
@@ -69,9 +72,9 @@ pub use self::{
     sled::SledKv,
     table::Txn,
     tables::{
-        CoverageRow, Dirty, ErasedRow, ForgottenRow, GuildRow, Held, IndexRow, ParkedMessage,
-        PlaceReread, PlaceRow, PublicationRow, Reading, RereadWhole, SessionRow, ShardRef,
-        ShardsRow, StartsRow, Word,
+        CoverageRow, Dirty, ErasedRow, ForgottenRow, GuildRow, Held, IndexRow, MemberRow,
+        ParkedMessage, PlaceReread, PlaceRow, PublicationRow, Reading, RereadWhole, SessionRow,
+        ShardRef, ShardsRow, StartsRow, Word,
     },
     tally::{Tallies, Tally},
     unpublished::Unpublished,

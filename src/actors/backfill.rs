@@ -20,7 +20,7 @@ use self::{
     reader::Reader,
     scout::Scout,
 };
-use super::{Drain, Wake, alarm::Alarm, persistence::Ledger};
+use super::{Drain, Wake, alarm::Alarm, members::Members, persistence::Ledger};
 use crate::{
     discord::Discord,
     domain::{
@@ -74,6 +74,8 @@ pub struct Parts {
     pub alarm: Alarm,
     /// How far it has come.
     pub progress: watch::Sender<Progress>,
+    /// Knows who is not to be archived.
+    pub members: Members,
 }
 
 impl Backfill {
@@ -88,7 +90,11 @@ impl Actor for Backfill {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         let parts = self.parts.clone();
-        let reader = Reader { discord: Arc::clone(&parts.discord), ledger: parts.ledger.clone() };
+        let reader = Reader {
+            discord: Arc::clone(&parts.discord),
+            ledger: parts.ledger.clone(),
+            members: parts.members,
+        };
         let scout = Scout {
             discord: parts.discord,
             ledger: parts.ledger,

@@ -147,9 +147,9 @@ impl Copier {
         spooled: &Spooled,
         when: Precondition,
     ) -> Result<(Content, Option<i64>), Failure> {
-        let Spooled { path, sha256, crc32c, size, head } = spooled;
+        let Spooled { path, crc32c, size, head, .. } = spooled;
         let (size, crc32c) = (*size, *crc32c);
-        let object = format!("media/{sha256}.{}", extension_of(head));
+        let object = object_of(spooled);
         let key = ObjectKey::new(object.clone()).expect("made of a hash and a known extension");
         let body = Body::File { path: path.clone(), len: size, crc32c: Crc32c(crc32c) };
         let stamp = match self.bucket.put(&key, body, when).await {
@@ -175,6 +175,11 @@ impl Copier {
         }
         Err(Failure::Retryable { why: format!("{key} is in the bucket with other bytes") })
     }
+}
+
+/// The name under which a file is kept.
+fn object_of(spooled: &Spooled) -> String {
+    format!("media/{}.{}", spooled.sha256, extension_of(&spooled.head))
 }
 
 /// The extension under which a file is kept. It follows from the bytes alone, so that equal bytes have one name

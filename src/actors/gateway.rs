@@ -19,6 +19,7 @@ use super::{
     Drain,
     alarm::Alarm,
     backfill::{LookAt, Touched},
+    members::Members,
     persistence::Ledger,
 };
 use crate::{
@@ -65,6 +66,8 @@ pub struct Parts {
     pub alarm: Alarm,
     /// How the shards are.
     pub health: watch::Sender<Health>,
+    /// Knows who is not to be archived.
+    pub members: Members,
 }
 
 /// How the shards are.

@@ -18,6 +18,7 @@ use tokio::{sync::watch, time::sleep};
 use tracing::{debug, error, warn};
 
 use self::copyist::Copyist;
+pub use self::copyist::ERASURES_EVERY;
 use super::{Drain, alarm::Alarm, persistence::Ledger, publisher::Keeper};
 use crate::{bucket::Bucket, clock::Clock, store::Store};
 
@@ -127,7 +128,7 @@ async fn run(parts: Parts, stage: watch::Sender<Stage>) {
                     _ = commits.changed() => {}
                     _ = ending.wait_for(|stage| *stage != Stage::Open) => continue,
                     // Time alone makes it necessary to copy anew after an erasure that came too soon after another.
-                    () = sleep(copyist::ERASURES_EVERY) => {}
+                    () = sleep(ERASURES_EVERY) => {}
                 }
                 EVERY
             }

@@ -79,6 +79,10 @@ impl Work for Mover {
             (Chore::Erase, _) => {
                 self.clear(object, Home::Public).await?;
                 self.clear(object, Home::Private).await?;
+                if let Subject::Content(sha256) = subject {
+                    // It may still wait there to be looked at. What can't be removed is swept at the next start.
+                    self.spool.remove(*sha256).await.ok();
+                }
             }
             (Chore::Copy(_), Subject::Entry(_)) => {
                 return Err(Failure::Permanent { why: "an entry has no bytes".to_owned() });

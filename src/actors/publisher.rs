@@ -8,6 +8,7 @@ mod avatars;
 mod lease;
 mod places;
 mod publication;
+mod sweep;
 
 use std::{sync::Arc, time::Duration};
 
@@ -148,6 +149,9 @@ async fn run(parts: Parts, bell: Arc<Notify>, stage: watch::Sender<Stage>) {
     let mut failing = false;
     loop {
         let closing = *stage.borrow() != Stage::Open;
+        if !closing {
+            editor.erase().await;
+        }
         let now = parts.clock.now();
         let due = editor.due().await.is_some_and(|by| by <= now);
         if due || closing || next_round <= Instant::now() {

@@ -1,7 +1,8 @@
 //! Keeps links alive that something needs: all of them in link mode, those of waiting downloads in copy mode.
 //!
 //! Fifty links a call; when Discord does not offer that call, pages of messages around the wanted ones, which hold
-//! fresh links too, and the single message last. A crash loses one batch, which is due again at the next start.
+//! fresh links too, and the single message last. What such a message tells of an edit that nobody heard of is written
+//! down with its links. A crash loses one batch, which is due again at the next start.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -26,7 +27,7 @@ use crate::{
         message::Message,
         time::Timestamp,
     },
-    store::{LinkDue, LinksRefreshed, Store, StoreError},
+    store::{Change, LinkDue, LinksRefreshed, PageRead, Store, StoreError},
 };
 
 /// One wake-up says as much as ten: what is due is in the store.
@@ -129,6 +130,14 @@ impl Handler<Drain> for Refresh {
             closed.wait_for(|closed| *closed).await.ok();
         })
     }
+}
+
+/// What messages told that were read for the sake of their links.
+#[derive(Default)]
+struct Found {
+    refreshed: LinksRefreshed,
+    /// Those that were edited since they were seen last.
+    edited: BTreeMap<MessageId, Message>,
 }
 
 /// The work itself, free of actors so that tests call it directly.
@@ -241,31 +250,33 @@ impl Rounds {
     async fn ask_for_message(
         &mut self,
         due: &LinkDue,
-        refreshed: &mut LinksRefreshed,
+        found: &mut Found,
     ) -> Result<(), DiscordError> {
         match self.parts.discord.message(due.channel, due.key.message).await {
             Ok(message) => {
-                self.take_from(&message, due, refreshed);
+                self.take_from(&message, due, found);
                 Ok(())
             }
             Err(DiscordError::NotFound { code }) => {
-                refreshed
-                    .vanished
-                    .push((due.key, format!("its message is gone from Discord ({code})")));
+                let why = format!("its message is gone from Discord ({code})");
+                found.refreshed.vanished.push((due.key, why));
                 Ok(())
             }
             Err(DiscordError::Forbidden { code }) => {
                 let until = self.close(due.channel, code);
-                refreshed.postponed.push((due.key, until));
+                found.refreshed.postponed.push((due.key, until));
                 Ok(())
             }
             Err(error) => Err(error),
         }
     }
 
-    fn take_from(&self, message: &Message, due: &LinkDue, refreshed: &mut LinksRefreshed) {
-        let found = message.attachments.iter().find(|attachment| attachment.id == due.key.item);
-        match found {
+    fn take_from(&self, message: &Message, due: &LinkDue, found: &mut Found) {
+        if message.edited > due.edited {
+            found.edited.entry(message.id).or_insert_with(|| message.clone());
+        }
+        let refreshed = &mut found.refreshed;
+        match message.attachments.iter().find(|attachment| attachment.id == due.key.item) {
             None => {
                 refreshed.vanished.push((due.key, "it was taken out of its message".to_owned()));
             }
@@ -325,7 +336,7 @@ impl Rounds {
         // The wanted ones lie at and above the first, so the page begins just below it.
         let page =
             self.parts.discord.messages(channel, Cursor::After(first.previous()), PAGE).await;
-        let mut refreshed = LinksRefreshed::default();
+        let mut found = Found::default();
         match page {
             Ok(page) => {
                 for message in &page.messages {
@@ -334,7 +345,7 @@ impl Rounds {
                     let keys: Vec<_> = wanted.range(of_message).map(|(key, _)| *key).collect();
                     for key in keys {
                         let due = wanted.remove(&key).expect("the key was just read");
-                        self.take_from(message, due, &mut refreshed);
+                        self.take_from(message, due, &mut found);
                     }
                 }
             }
@@ -345,7 +356,7 @@ impl Rounds {
             Err(DiscordError::NotFound { code: code @ UNKNOWN_CHANNEL }) => {
                 let why = format!("its channel is gone from Discord ({code})");
                 let vanished = std::mem::take(wanted).into_values();
-                refreshed.vanished.extend(vanished.map(|due| (due.key, why.clone())));
+                found.refreshed.vanished.extend(vanished.map(|due| (due.key, why.clone())));
             }
             // The message itself tells better.
             Err(DiscordError::NotFound { .. }) => {}
@@ -354,10 +365,25 @@ impl Rounds {
         // The first was asked for; when it did not come, its message tells why.
         let missed: Vec<_> = wanted.extract_if(.., |(message, _), _| *message == first).collect();
         for (_, due) in missed {
-            self.ask_for_message(due, &mut refreshed).await?;
+            self.ask_for_message(due, &mut found).await?;
         }
-        self.parts.ledger.record([refreshed.into()]).await;
+        self.parts.ledger.record(self.changes(channel, found)).await;
         Ok(())
+    }
+
+    /// Edits first: what they took off is no longer kept alive.
+    fn changes(&self, channel: ChannelId, Found { refreshed, edited }: Found) -> Vec<Change> {
+        let read = PageRead {
+            place: channel,
+            // Messages were picked from it, so it tells nothing of the others.
+            span: None,
+            messages: edited.into_values().collect(),
+            unreadable: Vec::new(),
+            anchor: None,
+            answered_at: self.parts.clock.now(),
+        };
+        let edits = (!read.messages.is_empty()).then(|| read.into());
+        edits.into_iter().chain([refreshed.into()]).collect()
     }
 }
 

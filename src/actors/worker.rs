@@ -223,7 +223,8 @@ async fn do_job<W: Work>(shop: Shop<W>, job: Claimed, guard: Guard) {
         Ok(change) => change,
         Err(failure) => {
             log_failure(job.attempts, &failure);
-            Failed { queue: W::QUEUE, subject: job.subject, failure }.into()
+            let link = job.task.link().cloned();
+            Failed { queue: W::QUEUE, subject: job.subject, link, failure }.into()
         }
     };
     shop.ledger.record([change.clone()]).await;

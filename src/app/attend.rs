@@ -29,6 +29,7 @@ use tracing::info;
 
 use super::{
     control::Order,
+    forget::Listing,
     overview::{Overview, Running},
     vitals::Body,
 };
@@ -38,8 +39,12 @@ use crate::{
         persistence::Ledger,
         verifier::{Board, Verify},
     },
-    store::{Change, StoreError},
+    domain::forget::{Erased, Forgotten},
+    store::{Change, Store, StoreError},
 };
+
+/// An answer that is none.
+type Refusal = (StatusCode, String);
 
 /// The name of the socket in the state folder.
 pub const SOCKET: &str = "control.sock";
@@ -91,6 +96,9 @@ impl Attendant {
         let listener = bind_private(&path)?;
         let mut private = Router::new()
             .route("/status", get(status))
+            .route("/forgotten", get(forgotten))
+            .route("/forget", post(forget))
+            .route("/foretell", post(foretell))
             .route("/verify", post(verify).get(verified));
         for order in Order::ALL {
             let obey = move |State(attendant): State<Self>| obey(attendant, order);
@@ -177,6 +185,35 @@ async fn status(
         caught_up: attendant.progress.borrow().idle,
     });
     Ok(Json(overview))
+}
+
+/// Answers when it is durable; the publisher hears of it as of any other change.
+async fn forget(
+    State(attendant): State<Attendant>,
+    Json(request): Json<super::forget::Request>,
+) -> &'static str {
+    attendant.ledger.record(request.changes()).await;
+    "ok\n"
+}
+
+async fn forgotten(State(attendant): State<Attendant>) -> Result<Json<Listing>, Refusal> {
+    read(attendant, |store| Listing::read(&store)).await
+}
+
+async fn foretell(
+    State(attendant): State<Attendant>,
+    Json(what): Json<Vec<Forgotten>>,
+) -> Result<Json<Vec<Erased>>, Refusal> {
+    read(attendant, move |store| super::forget::foretell(&store, &what)).await
+}
+
+async fn read<T: Send + 'static>(
+    attendant: Attendant,
+    look: impl FnOnce(Store) -> Result<T, StoreError> + Send + 'static,
+) -> Result<Json<T>, Refusal> {
+    let read = tokio::task::spawn_blocking(move || look(attendant.body.store)).await;
+    let read = read.expect("reading the store does not panic");
+    read.map(Json).map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
 }
 
 /// Answers when it is durable; the workers hear of it as of any other change.

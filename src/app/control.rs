@@ -10,9 +10,14 @@ use tokio::{
     net::UnixStream,
 };
 
-use super::{attend::SOCKET, overview::Overview};
+use super::{
+    attend::SOCKET,
+    forget::{Listing, Request},
+    overview::Overview,
+};
 use crate::{
     actors::verifier::{Board, Verify},
+    domain::forget::{Erased, Forgotten},
     store::Change,
 };
 
@@ -20,7 +25,7 @@ const UNKNOWN_WORDS: &str = "the running service answers in words that this vers
 
 /// How things stand, by the word of the running service; none when none runs.
 pub async fn overview(state: &Path) -> anyhow::Result<Option<Overview>> {
-    let Some(answer) = ask(state, "GET /status").await? else { return Ok(None) };
+    let Some(answer) = ask(state, "GET /status", "").await? else { return Ok(None) };
     serde_json::from_str(&answer).map(Some).context(UNKNOWN_WORDS)
 }
 
@@ -60,20 +65,41 @@ impl Order {
 
 /// Has the running service do something; false when none runs.
 pub async fn order(state: &Path, order: Order) -> anyhow::Result<bool> {
-    Ok(ask(state, &format!("POST {}", order.path())).await?.is_some())
+    Ok(ask(state, &format!("POST {}", order.path()), "").await?.is_some())
+}
+
+/// The do-not-archive list, by the word of the running service; none when none runs.
+pub async fn forgotten(state: &Path) -> anyhow::Result<Option<Listing>> {
+    let Some(answer) = ask(state, "GET /forgotten", "").await? else { return Ok(None) };
+    serde_json::from_str(&answer).map(Some).context(UNKNOWN_WORDS)
+}
+
+/// Has the running service forget, or archive again; false when none runs.
+pub async fn forget(state: &Path, request: &Request) -> anyhow::Result<bool> {
+    let body = serde_json::to_string(request)?;
+    Ok(ask(state, "POST /forget", &body).await?.is_some())
+}
+
+/// What would be erased for each of some, by the word of the running service; none when none runs.
+pub async fn foretell(state: &Path, what: &[Forgotten]) -> anyhow::Result<Option<Vec<Erased>>> {
+    let body = serde_json::to_string(what)?;
+    let Some(answer) = ask(state, "POST /foretell", &body).await? else { return Ok(None) };
+    serde_json::from_str(&answer).map(Some).context(UNKNOWN_WORDS)
 }
 
 /// Has the running service verify the archive; tells the number of the verification, none when no service runs.
 pub async fn verify(state: &Path, verify: Verify) -> anyhow::Result<Option<u64>> {
     let query = in_query(verify)?;
-    let Some(answer) = ask(state, &format!("POST /verify?{query}")).await? else { return Ok(None) };
+    let Some(answer) = ask(state, &format!("POST /verify?{query}"), "").await? else {
+        return Ok(None);
+    };
     answer.trim().parse().map(Some).context(UNKNOWN_WORDS)
 }
 
 /// How far a verification of the running service is; none when none runs.
 pub async fn board(state: &Path, number: u64) -> anyhow::Result<Option<Board>> {
     let request = format!("GET /verify?number={number}");
-    let Some(answer) = ask(state, &request).await? else { return Ok(None) };
+    let Some(answer) = ask(state, &request, "").await? else { return Ok(None) };
     serde_json::from_str(&answer).map(Some).context(UNKNOWN_WORDS)
 }
 
@@ -87,10 +113,13 @@ fn in_query(verify: Verify) -> anyhow::Result<String> {
     Ok(pairs.collect::<Vec<_>>().join("&"))
 }
 
-async fn ask(state: &Path, request: &str) -> anyhow::Result<Option<String>> {
+async fn ask(state: &Path, request: &str, body: &str) -> anyhow::Result<Option<String>> {
     let Ok(mut stream) = UnixStream::connect(state.join(SOCKET)).await else { return Ok(None) };
-    let head = format!("{request} HTTP/1.0\r\nHost: bowerbird\r\nContent-Length: 0\r\n\r\n");
-    stream.write_all(head.as_bytes()).await.context("ask the running service")?;
+    let length = body.len();
+    let asked = format!(
+        "{request} HTTP/1.0\r\nHost: bowerbird\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    );
+    stream.write_all(asked.as_bytes()).await.context("ask the running service")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.context("read the running service's answer")?;
     let (head, body) =

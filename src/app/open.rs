@@ -253,6 +253,7 @@ pub fn orders(
         verify_every: config.timings.verify_every,
         page: Page { title: config.title.clone(), mode },
         pictures: pictures(config),
+        opt_out_roles: config.opt_out_roles.clone(),
     })
 }
 

@@ -97,15 +97,15 @@ pub struct Waiting {
     pub downloads_parked: u64,
     /// Looks put aside.
     pub thumbnails_parked: u64,
-    /// Messages put aside.
-    #[serde(default)]
-    pub messages_parked: u64,
     /// Bytes to be brought where they belong.
     #[serde(default)]
     pub moves: u64,
     /// The same, put aside.
     #[serde(default)]
     pub moves_parked: u64,
+    /// Messages put aside.
+    #[serde(default)]
+    pub messages_parked: u64,
 }
 
 /// Work that was put aside.
@@ -284,9 +284,9 @@ impl Overview {
                 thumbnails: tallies.get(Tally::ThumbnailsWaiting),
                 downloads_parked: tallies.get(Tally::DownloadsParked),
                 thumbnails_parked: tallies.get(Tally::ThumbnailsParked),
-                messages_parked: tallies.get(Tally::MessagesParked),
                 moves: tallies.get(Tally::MovesWaiting),
                 moves_parked: tallies.get(Tally::MovesParked),
+                messages_parked: tallies.get(Tally::MessagesParked),
             },
             held: store.held()?.map(|held| HeldBack { since: held.since, files: held.files }),
             parked: parked.collect(),
@@ -347,8 +347,25 @@ fn places(store: &Store, selection: Option<&PlaceSelection>) -> Result<Vec<Cover
             covered(row, from, selection, &by_id)
         })
         .collect();
+    places.extend(store.places_left_out()?.iter().filter_map(forgotten));
     places.sort_by(|a, b| (a.guild, &a.name, a.id).cmp(&(b.guild, &b.name, b.id)));
     Ok(places)
+}
+
+/// A place that is on the do-not-archive list. What it is called was erased with the rest.
+fn forgotten(place: &Place) -> Option<Covered> {
+    place.kind.holds_messages().then(|| Covered {
+        id: place.id,
+        guild: place.guild,
+        name: "forgotten".to_owned(),
+        kind: place.kind.name().to_owned(),
+        state: Standing::LeftOut,
+        not_read: Some("on the do-not-archive list (`bowerbird forget --list`)".to_owned()),
+        complete_since: None,
+        from_start: false,
+        holes: 0,
+        messages: 0,
+    })
 }
 
 fn covered(

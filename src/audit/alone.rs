@@ -24,7 +24,7 @@ use super::{
 use crate::{
     bucket::{Bucket, Crc32c, ObjectKey},
     clock::Clock,
-    gallery::manifest::MANIFEST,
+    gallery::{coverage::Known, manifest::MANIFEST},
 };
 
 /// The page itself.
@@ -80,7 +80,10 @@ async fn read_data(pass: &mut Pass<'_>) -> Result<Found, AuditError> {
         let people = people.into_iter().flat_map(|people| people.users.into_values());
         found.pictures = people.filter_map(|person| person.avatar).collect();
     }
-    found.data.extend(manifest.coverage.clone());
+    if let Some(list) = &manifest.coverage {
+        found.data.insert(list.clone());
+        fetch::<Known>(pass, list).await?;
+    }
     for channel in &manifest.channels {
         let Some(path) = &channel.index else { continue };
         found.data.insert(path.clone());

@@ -211,6 +211,8 @@ mod tests {
         // Where it keeps none, length and time do.
         check(&expected(Some(5), Some(1), Some(7)), &seen(5, None, 7), &Verdict::Whole);
         check(&expected(Some(5), Some(1), Some(7)), &seen(4, None, 7), &wrong_size);
+        let longer = Verdict::Wrong(Fault::WrongSize { expected: 5, found: 6 });
+        check(&expected(Some(5), Some(1), Some(7)), &seen(6, None, 7), &longer);
         check(&expected(Some(5), Some(1), Some(7)), &seen(5, None, 8), &Verdict::Unproven);
         check(&expected(Some(5), Some(1), None), &seen(5, None, 8), &Verdict::Unproven);
         // Nothing is known, so nothing is proven.

@@ -7,7 +7,7 @@ use std::{
 use anyhow::Context as _;
 use tracing::warn;
 
-use super::{Command, doctor, fetch, healthcheck, restore, run, serve, status, verify};
+use super::{Command, doctor, fetch, forget, healthcheck, restore, run, serve, status, verify};
 use crate::{
     app::{logs, settings::Settings},
     config::{Config, LocalConfig, hints},
@@ -34,6 +34,10 @@ pub async fn execute(command: Command, settings: Settings) -> anyhow::Result<()>
             serve::run(config, args).await
         }
         Command::Status(args) => status::run(local_config(&settings)?, &settings, args).await,
+        Command::Forget(args) => {
+            let local = local_config(&settings)?;
+            forget::run(local, || service_config(&settings), args).await
+        }
         Command::Verify(args) => verify::run(settings, args).await,
         Command::Doctor(args) => doctor::run(&settings, args).await,
         Command::Restore(args) => {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::domain::{
-    id::GuildId,
+    id::{GuildId, RoleId},
     removal::{OnDelete, Percent},
     selection::MediaKind,
 };
@@ -54,7 +54,7 @@ fn a_token_is_all_that_is_needed() {
     assert_eq!(config.state_dir, PathBuf::from("./state"));
     assert_eq!(config.private, PrivateChoice::WithState("./state/private".into()));
     assert_eq!(config.removal, RemovalPolicy::default());
-    assert!(config.alerts.is_none());
+    assert!(config.opt_out_roles.is_empty() && config.alerts.is_none());
     assert_eq!(config.timings.reconcile_every, Some(Duration::from_hours(24 * 30)));
     assert_eq!(config.timings.verify_every, Some(Duration::from_hours(24 * 7)));
     assert_eq!(config.title, None);
@@ -81,6 +81,7 @@ fn every_setting_is_taken() {
         ("ON_DELETE", "erase"),
         ("ERASE_DELETED_AFTER", "never"),
         ("MASS_DELETION", "100%"),
+        ("OPT_OUT_ROLE_ID", "410000000000000001"),
         ("STATE_BUCKET_NAME", "owl-state"),
         ("STATE_BUCKET_DIR", "/elsewhere"),
         ("RECONCILE_EVERY", "90d"),
@@ -115,6 +116,7 @@ fn every_setting_is_taken() {
         config.removal,
         RemovalPolicy { on_delete: OnDelete::Erase, erase_after: None, mass: Percent(100) }
     );
+    assert_eq!(config.opt_out_roles, BTreeSet::from([RoleId(410_000_000_000_000_001)]));
     assert_eq!(config.timings.reconcile_every, Some(Duration::from_hours(24 * 90)));
     assert_eq!(config.timings.verify_every, Some(Duration::from_hours(12)));
     assert_eq!(format!("{:?}", config.alerts), "Some(***)");
@@ -254,6 +256,7 @@ fn bad_values_are_refused_with_the_remedy() {
     refused("ERASE_DELETED_AFTER", "11000d", "too long");
     refused("MASS_DELETION", "101%", "more than everything");
     refused("MASS_DELETION", "5", "lacks its unit");
+    refused("OPT_OUT_ROLE_ID", "no archive", "separated by commas");
     refused("STATE_BUCKET_NAME", "gs://owls", "an address");
     refused("STATE_BUCKET_DIR", "./archive", "everybody may read");
     refused("RECONCILE_EVERY", "monthly", "does not begin with a whole number");

@@ -111,6 +111,7 @@ pub(super) const ERASE_DELETED_AFTER: Variable =
 pub(super) const MASS_DELETION: Variable =
     Variable::new("MASS_DELETION", "a share of the archive from 0% to 100%, such as 5%")
         .default("5%");
+pub(super) const OPT_OUT_ROLE_ID: Variable = Variable::new("OPT_OUT_ROLE_ID", IDS);
 
 pub(super) const RECONCILE_EVERY: Variable =
     Variable::new("RECONCILE_EVERY", PERIOD).default("30d");
@@ -177,6 +178,7 @@ pub(super) const ALL: &[&Variable] = &[
     &ON_DELETE,
     &ERASE_DELETED_AFTER,
     &MASS_DELETION,
+    &OPT_OUT_ROLE_ID,
     &BUCKET_NAME,
     &GOOGLE_APPLICATION_CREDENTIALS,
     &ARCHIVE_DIR,

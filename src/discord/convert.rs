@@ -7,12 +7,15 @@
 //! Talks to nobody and keeps nothing.
 
 mod lenient;
+mod member;
 mod message;
 mod permissions;
 mod place;
 
+pub use self::member::roles_of_author;
 pub(super) use self::{
     lenient::{each, lenient},
+    member::member_roles,
     message::{Setting, message, messages},
     permissions::Standing,
     place::{channels, guild, guilds, thread_facts, thread_page, threads},

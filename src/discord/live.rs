@@ -3,7 +3,7 @@
 //! Backfill, Refresh and `doctor` talk to it through [`Discord`]; it talks through the polite layer. It keeps nothing
 //! but its own account's id.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -25,7 +25,7 @@ use super::{
 use crate::{
     clock::Clock,
     domain::{
-        id::{ChannelId, GuildId, MessageId, UserId},
+        id::{ChannelId, GuildId, MessageId, RoleId, UserId},
         link::Link,
         message::Message,
         place::Place,
@@ -174,6 +174,12 @@ impl LiveDiscord {
     }
 }
 
+/// Discord knows the account, and it is no member. Source: Discord's documentation, topics/opcodes-and-status-codes.
+const UNKNOWN_MEMBER: u64 = 10_007;
+
+/// Discord does not know the account; a webhook's id is none.
+const UNKNOWN_USER: u64 = 10_013;
+
 #[async_trait]
 impl Discord for LiveDiscord {
     async fn identity(&self) -> Result<Identity, DiscordError> {
@@ -289,6 +295,19 @@ impl Discord for LiveDiscord {
                 .map_err(|unreadable| DiscordError::Malformed { reason: unreadable.reason })
         })
         .await
+    }
+
+    async fn member_roles(
+        &self,
+        guild: GuildId,
+        user: UserId,
+    ) -> Result<Option<BTreeSet<RoleId>>, DiscordError> {
+        let route = Route::GetMember { guild_id: guild.0, user_id: user.0 };
+        match self.get(route, |answer| convert::member_roles(&answer.body)).await {
+            Ok(roles) => Ok(Some(roles)),
+            Err(DiscordError::NotFound { code: UNKNOWN_MEMBER | UNKNOWN_USER }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     async fn refresh_links(&self, links: &[Link]) -> Result<Vec<RefreshedLink>, DiscordError> {

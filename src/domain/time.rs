@@ -10,6 +10,9 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 pub struct Timestamp(i64);
 
 impl Timestamp {
+    /// After every moment that is ever written down.
+    pub const LAST: Self = Self(i64::MAX);
+
     /// The moment this many milliseconds after 1970 began.
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)

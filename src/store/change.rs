@@ -4,11 +4,11 @@ use std::{collections::BTreeSet, panic::resume_unwind, sync::Arc};
 
 use super::{
     Allow, Announced, AvatarCopied, Claim, Claimed, CopiesRenewed, CoverageDoubted, Deleted,
-    Failed, Forget, FoundDeleted, Hint, HistoryWanted, LinksRefreshed, Looked, Mended, Moved,
-    Observed, PageRead, ParkedReread, PlaceSeen, PlacesLost, PlacesShown, Published, PublishedTo,
-    Purged, Rebuilt, Reread, RereadPlanned, Sealed, SessionMoved, Started, Store, StoreError,
-    Stored, Surveyed, SweepDone, Tended, ThreadsListed, Txn, UnheardReread, Verified, erase,
-    erasure::mark_erased,
+    Failed, Forget, FoundDeleted, Hint, HistoryWanted, LinksRefreshed, Looked, MemberSeen, Mended,
+    Moved, Observed, PageRead, ParkedReread, PlaceSeen, PlacesLost, PlacesShown, Published,
+    PublishedTo, Purged, Rebuilt, Reread, RereadPlanned, Sealed, SessionMoved, Started, Store,
+    StoreError, Stored, Surveyed, SweepDone, Tended, ThreadsListed, Txn, UnheardReread, Verified,
+    erase,
     removal::{allow_erasing, keep_deleted, tend},
     reread::index_kept,
     tables::PROBE,
@@ -61,8 +61,6 @@ pub enum Change {
     Verified(Verified),
     /// Jobs and messages that were put aside are to be tried again.
     RetryParked,
-    /// Something was erased that copies of the catalogue still hold.
-    Erased,
     /// Copies of the catalogue made before an erasure are gone.
     CopiesRenewed(CopiesRenewed),
     /// The published archive told what the catalogue lacks.
@@ -83,6 +81,8 @@ pub enum Change {
     Forget(Forget),
     /// Something may be archived again.
     Allow(Allow),
+    /// A member's roles were told.
+    MemberSeen(MemberSeen),
     /// Some more of what is to be forgotten is erased.
     EraseSome,
     /// What was erased has left the bucket.
@@ -152,7 +152,6 @@ impl Change {
                 Ok(())
             }
             Self::RetryParked => retry_parked(txn, context),
-            Self::Erased => mark_erased(txn),
             Self::CopiesRenewed(change) => change.apply(txn),
             Self::Rebuilt(change) => change.apply(txn, context),
             Self::CoverageDoubted(CoverageDoubted) => CoverageDoubted::apply(txn),
@@ -166,6 +165,7 @@ impl Change {
                 change.apply(txn);
                 Ok(())
             }
+            Self::MemberSeen(change) => change.apply(txn, context),
             Self::EraseSome => erase::step(txn, context),
             Self::Purged(change) => change.apply(txn),
             Self::Probe => {
@@ -264,6 +264,13 @@ from_changes!(
     Announced,
     CopiesRenewed,
     CoverageDoubted,
+    PlacesShown,
+    Moved,
+    PublishedTo,
+    Forget,
+    Allow,
+    MemberSeen,
+    Purged,
     Reread,
     FoundDeleted,
     RereadPlanned,
@@ -272,12 +279,6 @@ from_changes!(
     Sealed,
     Mended,
     Verified,
-    PlacesShown,
-    Moved,
-    PublishedTo,
-    Forget,
-    Allow,
-    Purged,
 );
 
 impl From<Rebuilt> for Change {

@@ -355,6 +355,13 @@ impl Store {
         PLACES.get(&self.source(), &id)
     }
 
+    /// One place, unless it is not archived.
+    pub fn place_to_read(&self, id: ChannelId) -> Result<Option<PlaceRow>, StoreError> {
+        let Some(row) = self.place(id)? else { return Ok(None) };
+        let left_out = leaves_out_place(&self.source(), &row.place)?;
+        Ok((!left_out).then_some(row))
+    }
+
     /// The session of a shard.
     pub fn session(&self, shard: u32) -> Result<Option<SessionRow>, StoreError> {
         Ok(SESSIONS.get(&self.source(), &shard)?.and_then(|row| row.session))

@@ -2,31 +2,34 @@
 //!
 //! Persistence calls it inside a change, so a row is gone with everything that led to it or not at all. Bytes that
 //! nobody has any more are a job from here on, and other objects are named as garbage: all of them go once no manifest
-//! leads to them any more, and nothing is held back for readers ([`Store::purge`]). A crash in between leaves the aftermath in the store, and the
-//! publisher's first round attends to it.
+//! leads to them any more, and nothing is held back for readers ([`Store::purge`]). A crash in between leaves the
+//! aftermath in the store, and the publisher's first round attends to it.
 
 use std::collections::BTreeSet;
 
+use serde::Deserialize;
+
 use super::{
     Context, Hint, Store, StoreError, Tally,
+    erasure::mark_erased,
     publication::mark_changed,
     record::forget_parked,
     removal::{bring_back, leave_still, recall, settle},
     table::Txn,
     tables::{
-        AFTERMATH, CONTENTS, ENTRIES, GARBAGE, PARKED_MESSAGES, PEOPLE, PEOPLE_CHANGED, POSTS, RAW,
-        TOMBSTONES, USES,
+        AFTERMATH, CONTENTS, ENTRIES, GARBAGE, KEPT, PARKED_MESSAGES, PEOPLE, PEOPLE_CHANGED,
+        POSTS, RAW, TOMBSTONES, USES,
     },
     tables::{AftermathRow, Tombstone},
     tally::{count, number_change},
+    verify::SEALS,
     work::{Sight, count_still, rank_of, schedule},
 };
 use crate::domain::{
-    entry::{Entry, EntryKey, EntryState, Sha256},
+    entry::{Entry, EntryKey, EntryState, Post, Sha256},
     forget::{Erased, Forgotten},
     id::{ChannelId, MessageId, UserId},
     job::{Lane, Subject},
-    time::Timestamp,
 };
 
 mod step;
@@ -106,6 +109,7 @@ pub(super) fn take_out(
     let post = POSTS.get(txn, &id)?;
     let known = post.is_some() || RAW.contains(txn, &id)? || PARKED_MESSAGES.contains(txn, &id)?;
     out.erased.messages = u64::from(known);
+    let channel = channel_of(txn, id, post.as_ref())?;
     if let Some(post) = post {
         // Files that were taken off the message are still there, though the post no longer tells of them.
         for (key, _) in ENTRIES.below(txn, &(post.root, id), usize::MAX)? {
@@ -114,9 +118,33 @@ pub(super) fn take_out(
         POSTS.delete(txn, &id);
         out.author = Some(post.author);
     }
+    if let Some(channel) = channel {
+        KEPT.delete(txn, &(channel, id));
+    }
     RAW.delete(txn, &id);
     forget_parked(txn, id)?;
     Ok(out)
+}
+
+/// The channel under which a message is indexed.
+fn channel_of(
+    txn: &Txn<'_>,
+    id: MessageId,
+    post: Option<&Post>,
+) -> Result<Option<ChannelId>, StoreError> {
+    /// What is read of a raw message.
+    #[derive(Deserialize)]
+    struct Head {
+        channel_id: ChannelId,
+    }
+    if let Some(post) = post {
+        return Ok(Some(post.channel));
+    }
+    if let Some(parked) = PARKED_MESSAGES.get(txn, &id)? {
+        return Ok(Some(parked.channel));
+    }
+    let Some(raw) = RAW.get(txn, &id)? else { return Ok(None) };
+    Ok(serde_json::from_str::<Head>(&raw.text()?).ok().map(|head| head.channel_id))
 }
 
 fn remove(
@@ -178,6 +206,7 @@ fn release(
 /// Has an object deleted from the bucket as soon as nothing leads to it. Should something else still have the same
 /// bytes then, it stays: that is found out when it is to be deleted.
 pub(super) fn discard(txn: &mut Txn<'_>, context: &Context, object: String) {
+    SEALS.delete(txn, &object);
     GARBAGE.put(txn, &(context.now, object), &());
 }
 
@@ -202,6 +231,7 @@ pub(super) fn note(
     let mut row = AFTERMATH.get(txn, &())?.unwrap_or_default();
     row.erased_at = context.now;
     row.erased = number_change(txn)?;
+    mark_erased(txn)?;
     for (author, cause) in authors {
         row.leavers.entry(author).or_insert(cause);
         // Whoever is new among them was not looked for in what was gone through.
@@ -258,13 +288,6 @@ impl Store {
     pub fn purge(&self) -> Result<Option<Purge>, StoreError> {
         let row = AFTERMATH.get(&self.source(), &())?;
         Ok(row.filter(|row| row.purged < row.erased).map(|row| Purge { number: row.erased }))
-    }
-
-    /// When something was erased last. A copy of this catalogue that was made before holds what was erased, so it must
-    /// be replaced and deleted.
-    pub fn erased_at(&self) -> Result<Option<Timestamp>, StoreError> {
-        let row = AFTERMATH.get(&self.source(), &())?;
-        Ok(row.filter(|row| row.erased > 0).map(|row| row.erased_at))
     }
 }
 

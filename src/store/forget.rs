@@ -56,7 +56,7 @@ impl Forget {
 }
 
 /// Places that are on the list lose what they were called and what was read of them.
-fn forget_names(txn: &mut Txn<'_>) -> Result<(), StoreError> {
+pub(super) fn forget_names(txn: &mut Txn<'_>) -> Result<(), StoreError> {
     let list = PlacesLeftOut::read(txn)?;
     let places: HashMap<_, _> = PLACES.all(txn)?.into_iter().collect();
     for row in places.values().filter(|row| list.holds(&row.place, &places)) {
@@ -206,14 +206,12 @@ impl Store {
         FORGOTTEN.all(&self.source())
     }
 
-    /// Whether a place is left out.
-    pub fn is_left_out(&self, place: &Place) -> Result<bool, StoreError> {
-        leaves_out_place(&self.source(), place)
-    }
-
-    /// Channels that are on the list themselves.
-    pub fn forgotten_channels(&self) -> Result<Vec<ChannelId>, StoreError> {
-        let channel = |what| if let Forgotten::Channel(id) = what { Some(id) } else { None };
-        Ok(self.forgotten()?.into_iter().filter_map(|(what, _)| channel(what)).collect())
+    /// Places that are on the list, or below one that is. They have no names.
+    pub fn places_left_out(&self) -> Result<Vec<Place>, StoreError> {
+        let source = self.source();
+        let places: HashMap<_, _> = PLACES.all(&source)?.into_iter().collect();
+        let list = PlacesLeftOut::read(&source)?;
+        let held = places.values().filter(|row| list.holds(&row.place, &places));
+        Ok(held.map(|row| row.place.clone()).collect())
     }
 }

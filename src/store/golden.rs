@@ -16,10 +16,12 @@ use super::{
     tables::{
         AFTERMATH, ARCHIVE, AftermathRow, CONTENTS, COVERAGE, DELAYED, DIRTY, ENTRIES, ERASED,
         ERASURES, ErasureRow, FORGOTTEN, GARBAGE, GUILDS, INDEXES, JOBS, KEPT, ListeningRow,
-        PARKED, PARKED_MESSAGES, PEOPLE, PEOPLE_CHANGED, PLACES, POLICY, POSTS, PUBLICATION,
-        ParkedMessage, PersonDirty, PlaceRow, PolicyRow, Progress, RAW, READY, RENEWALS, REREAD,
-        RereadRow, SESSIONS, SHARDS, STARTS, TALLIES, TIP, TOMBSTONES, Tombstone, USES,
+        MEMBERS, MemberRow, PARKED, PARKED_MESSAGES, PEOPLE, PEOPLE_CHANGED, PLACES, POLICY, POSTS,
+        PUBLICATION, ParkedMessage, PersonDirty, PlaceRow, PolicyRow, Progress, RAW, READY,
+        RENEWALS, REREAD, RereadRow, SESSIONS, SHARDS, STARTS, TALLIES, TIP, TOMBSTONES, Tombstone,
+        USES,
     },
+    verify::{SEALS, Seal, VERIFICATION},
 };
 use super::{
     sample::id,
@@ -27,7 +29,6 @@ use super::{
         HOMES, Held, HomeRow, LEFT_OUT, LOST, MASS, MassRow, REACHED, RECALLED, REMOVED,
         REMOVED_AT, Reached, RemovedRow, STILL_USES, WALKS, WalkRow,
     },
-    verify::{SEALS, Seal, VERIFICATION},
 };
 use crate::domain::{
     coverage::{EXTRACTOR, Span},
@@ -270,6 +271,8 @@ fn what_is_forgotten_keeps_its_form() {
     check("forgotten", &FORGOTTEN, &Forgotten::Channel(CHANNEL), &row);
     let row = ForgottenRow { word: Word::Member, until: Some(MessageId(5)), ..row };
     check("forgotten_once", &FORGOTTEN, &member, &row);
+    let row = MemberRow { looked_at: at(1), opted_out: true };
+    check("member", &MEMBERS, &(GuildId(1), UserId(7)), &row);
     let row = AftermathRow {
         erased_at: at(1),
         erased: 300,

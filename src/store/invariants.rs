@@ -27,6 +27,7 @@ use crate::domain::{
     forget::Forgotten,
     id::MessageId,
     job::{Failure, Job, JobState, Queue, Subject},
+    link::Link,
     removal::{Chore, Home},
     selection::{MediaKind, MediaMode},
 };
@@ -401,7 +402,7 @@ fn step() -> impl Strategy<Value = Step> {
 /// A history in progress: what workers hold, and what each message last looked like.
 struct History {
     world: World,
-    busy: Vec<(Queue, Subject)>,
+    busy: Vec<(Queue, Subject, Option<Link>)>,
     edition: Option<Edition>,
     seen: std::collections::BTreeMap<u32, (Option<i64>, Vec<u64>)>,
     deleted: BTreeSet<u32>,
@@ -409,7 +410,7 @@ struct History {
 }
 
 impl History {
-    fn take(&mut self, at: usize) -> Option<(Queue, Subject)> {
+    fn take(&mut self, at: usize) -> Option<(Queue, Subject, Option<Link>)> {
         (at < self.busy.len()).then(|| self.busy.remove(at))
     }
 
@@ -421,14 +422,14 @@ impl History {
                 self.deleted.insert(second);
             }
             Step::Claim(queue, limit) => {
-                let busy: Vec<_> = self.busy.iter().map(|(_, subject)| *subject).collect();
+                let busy: Vec<_> = self.busy.iter().map(|(_, subject, _)| *subject).collect();
                 for claimed in self.world.claim(queue, limit, &busy) {
                     assert!(!busy.contains(&claimed.subject));
-                    self.busy.push((queue, claimed.subject));
+                    self.busy.push((queue, claimed.subject, claimed.task.link().cloned()));
                 }
             }
             Step::Store(at, number) => {
-                if let Some((Queue::Download, Subject::Entry(key))) = self.take(at) {
+                if let Some((Queue::Download, Subject::Entry(key), _)) = self.take(at) {
                     self.world.apply(Stored {
                         key,
                         sha256: sha(number),
@@ -438,14 +439,14 @@ impl History {
                 }
             }
             Step::Look(at, still) => {
-                if let Some((Queue::Thumbnail, subject)) = self.take(at) {
+                if let Some((Queue::Thumbnail, subject, _)) = self.take(at) {
                     let still = still.then(|| "thumb/1.webp".to_owned());
                     self.world.apply(Looked { subject, look: Look { still, ..Look::default() } });
                 }
             }
             Step::Fail(at, failure) => {
-                if let Some((queue, subject)) = self.take(at) {
-                    self.world.apply(Failed { queue, subject, failure });
+                if let Some((queue, subject, link)) = self.take(at) {
+                    self.world.apply(Failed { queue, subject, link, failure });
                 }
             }
             Step::Renew(second, file, life) => {

@@ -31,6 +31,8 @@ pub struct LinkDue {
     pub channel: ChannelId,
     /// The link so far.
     pub link: Link,
+    /// When the message was edited last, as far as is known.
+    pub edited: Option<Timestamp>,
     /// When it is due.
     pub due: Timestamp,
 }
@@ -146,7 +148,8 @@ impl Store {
             else {
                 continue;
             };
-            due.push(LinkDue { key, channel: post.channel, link: entry.attachment.link, due: at });
+            let (channel, edited) = (post.channel, post.edited);
+            due.push(LinkDue { key, channel, link: entry.attachment.link, edited, due: at });
         }
         Ok(due)
     }

@@ -1,6 +1,6 @@
 //! What of the catalogue is published, and what has changed since.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::{
     ChangedPerson, Context, Hint, Store, StoreError,
@@ -118,6 +118,19 @@ impl Announced {
 }
 
 impl Published {
+    /// No publication, but objects of former ones that are gone.
+    pub fn swept(last: PublicationRow, swept: Vec<(Timestamp, String)>) -> Self {
+        Self {
+            publication: last,
+            coverage: None,
+            months: Vec::new(),
+            indexes: Vec::new(),
+            people: Vec::new(),
+            garbage: Vec::new(),
+            swept,
+        }
+    }
+
     pub(super) fn apply(&self, txn: &mut Txn<'_>, context: &Context) -> Result<(), StoreError> {
         for PublishedMonth { month, seen, shards } in &self.months {
             let key = (month.root, month.month.number());
@@ -349,13 +362,19 @@ impl Store {
         COVERAGE.get(&self.source(), &())
     }
 
+    /// The pictures of people that are in the bucket and shown.
+    pub fn shown_avatars(&self) -> Result<HashSet<String>, StoreError> {
+        let copied = self.people()?.into_iter().filter_map(|(_, person)| person.copied);
+        Ok(copied.map(|copied| copied.object).collect())
+    }
+
     /// Objects that may go by now.
     pub fn garbage(
         &self,
         now: Timestamp,
         limit: usize,
     ) -> Result<Vec<(Timestamp, String)>, StoreError> {
-        let end = now.after(std::time::Duration::from_millis(1));
+        let end = Timestamp::from_millis(now.as_millis().saturating_add(1));
         let rows = GARBAGE.between(&self.source(), &Timestamp::from_millis(0), &end, limit)?;
         Ok(rows.into_iter().map(|(key, ())| key).collect())
     }

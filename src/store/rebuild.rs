@@ -5,12 +5,13 @@
 
 use super::{
     ArchiveRow, Context, GuildRow, IndexRow, PlaceRow, PublicationRow, ShardsRow, StoreError,
-    Stored, Tally,
+    Stored, Tally, erase,
+    forget::forget_names,
     publication::mark_changed,
     table::Txn,
     tables::{
-        ARCHIVE, CONTENTS, COVERAGE, CoverageRow, ENTRIES, GUILDS, INDEXES, PEOPLE, PLACES, POSTS,
-        PUBLICATION, SHARDS, TOMBSTONES, USES,
+        ARCHIVE, CONTENTS, COVERAGE, CoverageRow, ENTRIES, FORGOTTEN, GUILDS, INDEXES, KEPT,
+        PEOPLE, PLACES, POSTS, PUBLICATION, SHARDS, TOMBSTONES, USES,
     },
     tally::count,
     work::{Sight, count_still, rank_of, schedule},
@@ -103,7 +104,7 @@ impl Rebuilt {
                 if let Some(coverage) = coverage {
                     COVERAGE.put(txn, &(), coverage);
                 }
-                Ok(())
+                erase_again(txn, context)
             }
         }
     }
@@ -144,6 +145,8 @@ fn add(
         whole.items.sort_unstable();
     }
     POSTS.put(txn, &key.message, &whole);
+    // Its raw form is lost, and a second reading has to miss it all the same when Discord no longer has it.
+    KEPT.put(txn, &(whole.channel, key.message), &());
     count(txn, Tally::Entries, 1)?;
     if let Some((sha256, content)) = content {
         if !CONTENTS.contains(txn, sha256)? {
@@ -163,6 +166,15 @@ fn add(
     schedule(txn, context, key, &mut entry, rank, Sight::New)?;
     ENTRIES.put(txn, &key, &entry);
     Ok(())
+}
+
+/// The page may be older than the do-not-archive list, or a crash may have left its files: whatever of them came back
+/// with it is erased once more, bytes and all, before anything is published.
+fn erase_again(txn: &mut Txn<'_>, context: &Context) -> Result<(), StoreError> {
+    for (what, _) in FORGOTTEN.all(txn)? {
+        erase::begin(txn, context, what)?;
+    }
+    forget_names(txn)
 }
 
 /// Takes over what is published of a channel. A month that only the catalogue calls published is not, so it is
@@ -205,5 +217,68 @@ impl CoverageDoubted {
             ARCHIVE.put(txn, &(), &ArchiveRow { rebuilt: None, ..row });
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::{
+            forget::Forgotten,
+            job::{Queue, Subject},
+            place::PlaceKind,
+        },
+        store::{
+            Change, Forget,
+            sample::{CHANNEL, World, content, key, message, place, sha},
+            tables::{JOBS, Word},
+        },
+    };
+
+    const WREN: UserId = UserId(7);
+
+    #[test]
+    fn what_is_on_the_list_does_not_come_back_with_the_page() {
+        // An archive as it was before anybody was forgotten.
+        let before = World::new();
+        before.see([message(1, &[1])]);
+        before.apply(Stored { key: key(1, 1), sha256: sha(1), content: content(1), stamp: None });
+        let post = POSTS.all(&before.store.source()).unwrap().remove(0).1;
+        let person = PEOPLE.get(&before.store.source(), &WREN).unwrap().unwrap();
+        let entry = Entry { state: EntryState::Remote, ..before.entry(key(1, 1)) };
+        let entry =
+            RebuiltEntry { key: key(1, 1), post, entry, content: Some((sha(1), content(1))) };
+
+        for what in [Forgotten::User(WREN), Forgotten::Channel(CHANNEL)] {
+            let world = World::new();
+            world.apply(Forget { what: vec![what], word: Word::Keeper });
+            let places = vec![PlaceRow::new(place(CHANNEL, PlaceKind::Text, None))];
+            // Between one and the next, people and what they posted are not together yet.
+            world.kv_only(|commit| {
+                let publication = PublicationRow::default();
+                for rebuilt in [
+                    Rebuilt::Places { guilds: Vec::new(), places },
+                    Rebuilt::Entries(vec![entry.clone()]),
+                    Rebuilt::People(vec![(WREN, person.clone())]),
+                    Rebuilt::Publication { publication, coverage: None },
+                ] {
+                    commit.add(&rebuilt.into())?;
+                }
+                Ok(())
+            });
+            while world.store.is_erasing().unwrap() {
+                world.apply(Change::EraseSome);
+            }
+            let source = &world.store.source();
+            assert!(
+                ENTRIES.all(source).unwrap().is_empty() && POSTS.all(source).unwrap().is_empty()
+            );
+            assert!(PEOPLE.all(source).unwrap().is_empty(), "{what}");
+            let leaves = JOBS.contains(source, &(Queue::Move, Subject::Content(sha(1)))).unwrap();
+            assert!(leaves, "the bytes stay in the bucket");
+            let row = PLACES.get(source, &CHANNEL).unwrap().unwrap();
+            assert_eq!(row.place.name.is_empty(), what == Forgotten::Channel(CHANNEL));
+        }
     }
 }

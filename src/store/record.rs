@@ -7,6 +7,7 @@ use std::{panic::resume_unwind, time::Duration};
 
 use super::{
     Context, Hint, StoreError, Tally,
+    cleanse::cleanse_message,
     erase::note_stay,
     forget::{leaves_out, leaves_out_unread},
     people::remember,
@@ -135,6 +136,8 @@ fn record(
     if leaves_out(txn, message.id, message.author.id, &row.place)? {
         return Ok(());
     }
+    let cleansed = cleanse_message(txn, message, row.place.guild)?;
+    let message = cleansed.as_ref().unwrap_or(message);
     let old = POSTS.get(txn, &message.id)?;
     if old.as_ref().is_some_and(|old| message.edited < old.edited) {
         return Ok(());

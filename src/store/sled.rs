@@ -182,9 +182,9 @@ impl Kv for SledKv {
                 let reason = "it was opened anew before it was flushed".to_owned();
                 return Err(KvError::Interrupted { reason });
             }
-            self.disk.sync_large(&self.folder).map_err(io_error)?;
+            self.disk.sync_large(&self.folder).map_err(|error| io_error(&error))?;
             db.flush().map_err(kv_error)?;
-            Disk::sync_log(&self.folder).map_err(io_error)
+            Disk::sync_log(&self.folder).map_err(|error| io_error(&error))
         })
     }
 
@@ -251,7 +251,7 @@ fn unusable(error: &std::io::Error, folder: &Path) -> KvError {
 
 fn kv_error(error: sled::Error) -> KvError {
     match error {
-        sled::Error::Io(io) => io_error(io),
+        sled::Error::Io(io) => io_error(&io),
         sled::Error::Corruption { at, .. } => KvError::Corrupt { reason: format!("at {at:?}") },
         sled::Error::CollectionNotFound(name) => {
             KvError::Corrupt { reason: format!("no tree {name:?}") }
@@ -263,7 +263,7 @@ fn kv_error(error: sled::Error) -> KvError {
     }
 }
 
-fn io_error(error: std::io::Error) -> KvError {
+fn io_error(error: &std::io::Error) -> KvError {
     if is_full(error.kind()) {
         return KvError::Full;
     }

@@ -97,6 +97,8 @@ pub(super) const REACHED: Table<Part<6>, Reached> = Table::new(29, "published ch
 pub(super) const ERASURES: Table<Forgotten, ErasureRow> = Table::new(30, "erasures");
 /// What is not archived.
 pub(super) const FORGOTTEN: Table<Forgotten, ForgottenRow> = Table::new(31, "forgotten");
+/// Whether members of servers have said that they do not want to be archived.
+pub(super) const MEMBERS: Table<(GuildId, UserId), MemberRow> = Table::new(32, "members");
 /// What is left to do for all that was erased.
 pub(super) const AFTERMATH: Table<(), AftermathRow> = Table::new(33, "aftermath");
 
@@ -453,6 +455,15 @@ pub enum Word {
     Member,
 }
 
+/// A member of a server, as last looked up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberRow {
+    /// When.
+    pub looked_at: Timestamp,
+    /// Whether they had a role that says that they are not to be archived.
+    pub opted_out: bool,
+}
+
 /// What is left to do for all that was erased.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct AftermathRow {
@@ -515,5 +526,6 @@ first_form!(
     Timestamp,
     ErasureRow,
     ForgottenRow,
+    MemberRow,
     AftermathRow,
 );

@@ -147,10 +147,10 @@ mod tests {
         world.downloads(2);
         let subject = Subject::Entry(key(2, 2));
         let failure = Failure::Retryable { why: "reset 7".into() };
-        world.apply(Failed { queue: Queue::Download, subject, failure });
+        world.apply(Failed { queue: Queue::Download, subject, link: None, failure });
         let subject = Subject::Entry(key(1, 1));
         let failure = Failure::Permanent { why: "host 10.0.0.1 is not listed".into() };
-        world.apply(Failed { queue: Queue::Download, subject, failure });
+        world.apply(Failed { queue: Queue::Download, subject, link: None, failure });
         assert_eq!(oldest(), posted(2), "what waits for its next attempt waits too");
         let parked = world.store.backlog(Queue::Download).unwrap().parked;
         assert_eq!(parked, BTreeMap::from([("host # is not listed".to_owned(), 1)]));

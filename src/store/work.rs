@@ -19,8 +19,7 @@ pub use self::{
 };
 pub(super) use self::{
     aside::retry_parked,
-    line::drop_job,
-    line::{end_job, set_job},
+    line::{drop_job, end_job, set_job},
     need::{Sight, rank_of, schedule},
     outcome::{count_still, lose},
     sweep::sweep,

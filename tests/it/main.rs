@@ -30,4 +30,5 @@ mod restore;
 mod verify;
 mod fire;
 mod removal;
+mod forget;
 mod hostile;

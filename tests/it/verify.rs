@@ -199,6 +199,17 @@ async fn every_damage_is_found_and_mended(cloud: bool) {
     archive.assert_mended(&[], 1).await;
     archive.rig.assert_archived().await;
 
+    // The list of what was read, without which a lost state would read all of it again.
+    let list = archive.list_of_what_was_read().await;
+    archive.delete(&list).await;
+    archive.assert_found(&[], &[(&list, "missing")]).await;
+    archive.assert_mended(&[], 1).await;
+    let list = archive.list_of_what_was_read().await;
+    archive.overwrite(&list, archive.rig.bucket.read("index.html").await.unwrap()).await;
+    archive.assert_found(&[], &[(&list, "unreadable")]).await;
+    archive.assert_mended(&[], 1).await;
+    archive.rig.assert_archived().await;
+
     // What only reading finds.
     let flipped = archive.media(3).await;
     archive.flip_unnoticed(&flipped).await;
@@ -221,6 +232,11 @@ async fn every_damage_is_found_and_mended(cloud: bool) {
 }
 
 impl Damaged {
+    async fn list_of_what_was_read(&self) -> String {
+        let manifest = self.rig.published().await.unwrap().manifest;
+        text(&manifest["coverage"]).to_owned()
+    }
+
     async fn index(&self) -> String {
         let manifest = self.rig.published().await.unwrap().manifest;
         text(&manifest["channels"][0]["index"]).to_owned()

@@ -30,11 +30,13 @@ mod access;
 mod restore;
 mod reconcile;
 mod removal;
+mod forget;
 
 use std::{
+    collections::BTreeSet,
     path::Path,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
@@ -43,10 +45,10 @@ use std::{
 use bowerbird::{
     actors::{backfill::Wanted, reconcile::Reconciling},
     app::{Copies, from_now_on},
-    bucket::{Faults, MemoryBucket},
+    bucket::{Faults, MemoryBucket, ObjectKey},
     domain::{
-        id::{ChannelId, MessageId},
-        removal::RemovalPolicy,
+        id::{ChannelId, MessageId, RoleId},
+        removal::{OnDelete, RemovalPolicy},
         selection::{MediaKind, MediaMode, MediaSelection},
     },
     store::{MemoryKv, Store, Tally},
@@ -55,7 +57,7 @@ use tokio::time::timeout;
 
 use self::{
     archive::{Archive, Reader},
-    compare::Comparison,
+    compare::{Comparison, Knowing},
     dice::Dice,
     discord::{Requests, Turns},
     fate::{End, Fuse, Step},
@@ -96,6 +98,15 @@ struct World {
     reconciling: Reconciling,
     selection: MediaSelection,
     removal: RemovalPolicy,
+    opt_out_roles: BTreeSet<RoleId>,
+    /// Which edits and deletions the archive must know of by now.
+    knowing: Knowing,
+    /// Whether a disk was lost that nothing but the page was there to make up for.
+    bereft: bool,
+    /// What was deleted, and gone from the page, when a disk was lost: nobody who could tell of it is left.
+    buried: BTreeSet<MessageId>,
+    /// Entries that were on the page where deletions take nothing away.
+    kept: Mutex<BTreeSet<String>>,
     end: Option<End>,
     fuse: Option<Fuse>,
     lives: u64,
@@ -115,13 +126,6 @@ impl World {
         if std::env::var_os("WORLD_LOG").is_some() {
             tracing_subscriber::fmt().with_test_writer().with_env_filter("debug").try_init().ok();
         }
-        // Where memory is a disk, syncing costs nothing.
-        let memory = Path::new("/dev/shm");
-        let folder = if memory.is_dir() {
-            tempfile::tempdir_in(memory).unwrap()
-        } else {
-            tempfile::tempdir().unwrap()
-        };
         Self {
             seed,
             truth: Truth::new(),
@@ -137,12 +141,17 @@ impl World {
             private_faults: Faults::default(),
             copies: Copies::None,
             faults: Faults::default(),
-            folder,
+            folder: folder(),
             mode: MediaMode::Copy,
             wanted: from_now_on(true),
             reconciling: Reconciling::Never,
             selection: MediaSelection { kinds: MediaKind::ALL.into(), max_size: None },
             removal: RemovalPolicy::default(),
+            opt_out_roles: BTreeSet::new(),
+            knowing: Knowing::WhatWasHeard,
+            bereft: false,
+            buried: BTreeSet::new(),
+            kept: Mutex::default(),
             end: None,
             fuse: None,
             lives: 0,
@@ -240,6 +249,24 @@ impl World {
         assert_eq!(Arc::strong_count(&self.kv), 1, "an actor outlived its process");
     }
 
+    /// The disk of a dead process is lost, and with it what its session was yet to tell.
+    fn disk_is_lost(&mut self) {
+        assert!(self.life.is_none(), "a process lives on this disk");
+        self.kv = Arc::default();
+        self.folder = folder();
+        if self.copies == Copies::None {
+            // Without a bucket of its own, what is hidden lies beside the store.
+            self.private = MemoryBucket::new();
+        }
+        let root = ObjectKey::new("state/root.json").unwrap();
+        self.bereft |= !self.private.objects().contains_key(&root);
+        if self.removal.hides() {
+            let shown = self.archive();
+            self.buried.extend(self.truth.deleted().into_iter().filter(|id| !shown.shows(*id)));
+        }
+        self.truth.forget_late();
+    }
+
     fn restart(&mut self) {
         self.crash();
         self.start();
@@ -300,18 +327,27 @@ impl World {
         differences
     }
 
-    fn comparison<'a>(&self, truth: &'a truth::State, archive: &'a Archive) -> Comparison<'a> {
+    fn comparison<'a>(&'a self, truth: &'a truth::State, archive: &'a Archive) -> Comparison<'a> {
         let guilds = self.store().guilds().unwrap();
         // Before the first look at the server nobody knows what is wanted.
         let from = guilds.first().map_or(MessageId::FIRST, |(_, guild)| guild.wanted_from());
         let wanted = self.wanted_sorts().leak();
-        Comparison { truth, archive, mode: self.mode, wanted, from }
+        let (mode, removal, knowing) = (self.mode, self.removal, self.knowing);
+        let (bereft, buried) = (self.bereft, &self.buried);
+        Comparison { truth, archive, mode, wanted, from, removal, knowing, bereft, buried }
     }
 
     /// What must be true at every moment, whoever just died.
     #[track_caller]
     fn assert_sound(&self) {
-        self.archive();
+        let archive = self.archive();
+        if self.removal.on_delete == OnDelete::Keep && self.mode == MediaMode::Copy {
+            let mut kept = self.kept.lock().unwrap();
+            kept.extend(archive.entries.keys().cloned());
+            let lost: Vec<_> =
+                kept.iter().filter(|id| !archive.entries.contains_key(*id)).collect();
+            assert!(lost.is_empty(), "no longer on the page: {lost:?}");
+        }
         let state = self.truth.state();
         let claims = compare::false_claims(&state, &self.store(), &self.wanted_sorts());
         assert!(claims.is_empty(), "{claims:#?}");
@@ -327,11 +363,27 @@ impl World {
         assert!(parked.is_empty(), "{parked:#?}");
         let (archive, objects) = (self.archive(), self.bucket.objects());
         let state = self.truth.state();
-        let unreferenced = compare::unreferenced(&state, &archive, &self.store(), &objects);
+        let unreferenced =
+            compare::unreferenced(self.bereft, &state, &archive, &self.store(), &objects);
         assert!(unreferenced.is_empty(), "nothing leads to {unreferenced:#?}");
-        let misplaced =
-            compare::misplaced(&state, &self.store(), &objects, &self.private.objects());
+        let misplaced = compare::misplaced(
+            self.bereft,
+            &state,
+            &self.store(),
+            &objects,
+            &self.private.objects(),
+        );
         assert!(misplaced.is_empty(), "{misplaced:#?}");
+    }
+}
+
+/// Where memory is a disk, syncing costs nothing.
+fn folder() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() {
+        tempfile::tempdir_in(memory).unwrap()
+    } else {
+        tempfile::tempdir().unwrap()
     }
 }
 

@@ -214,10 +214,8 @@ impl Crawl {
         let told = self.inbox.take();
         let now = Instant::now();
         for (place, (newest, count)) in told.touched {
-            if !atlas.places.contains_key(&place) {
-                // A thread that was opened since the last look at its server.
-                self.recall(atlas, place).await;
-            }
+            // A thread may have been opened since the last look at its server, and a place forgotten.
+            self.recall(atlas, place).await;
             atlas.wait_for(place, Unconfirmed { newest, count, since: now });
         }
         let everywhere =
@@ -329,9 +327,12 @@ impl Crawl {
     /// Reads what the store knows of a place by now.
     async fn recall(&self, atlas: &mut Atlas, place: ChannelId) {
         let store = self.store.clone();
-        let row = tokio::task::spawn_blocking(move || store.place(place)).await;
-        if let Ok(Ok(Some(row))) = row {
-            atlas.places.insert(place, row);
+        let row = tokio::task::spawn_blocking(move || store.place_to_read(place)).await;
+        match row {
+            Ok(Ok(Some(row))) => drop(atlas.places.insert(place, row)),
+            // It was forgotten since it was put in line.
+            Ok(Ok(None)) => drop(atlas.places.remove(&place)),
+            Ok(Err(_)) | Err(_) => {}
         }
     }
 

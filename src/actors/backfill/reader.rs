@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tracing::{debug, warn};
 
 use crate::{
-    actors::persistence::Ledger,
+    actors::{members::Members, persistence::Ledger},
     discord::{Cursor, Discord, DiscordError, MessagePage, PAGE},
     domain::{
         coverage::Span,
@@ -23,6 +23,7 @@ use crate::{
 pub(super) struct Reader {
     pub(super) discord: Arc<dyn Discord>,
     pub(super) ledger: Ledger,
+    pub(super) members: Members,
 }
 
 /// What came of a step.
@@ -63,7 +64,7 @@ impl Reader {
         let place = row.place.id;
         let page = self.discord.messages(place, cursor(step), PAGE).await?;
         if let Some(span) = span_of(step, &page) {
-            return Ok(self.keep(row, Some(span), page, wanted).await);
+            return self.keep(row, Some(span), page, wanted).await;
         }
         // Nothing came that lies in what was asked for. Is there nothing, or may we not see it?
         if let Step::Below(hole) = step {
@@ -71,7 +72,7 @@ impl Reader {
             let page = self.discord.messages(place, anchored, PAGE).await?;
             if page.ids().next().is_some() {
                 let span = span_of(step, &page).or_else(|| proven_empty(step, page.answered_at));
-                return Ok(self.keep(row, span, page, wanted).await);
+                return self.keep(row, span, page, wanted).await;
             }
         }
         self.believe(row, step, wanted).await
@@ -91,7 +92,7 @@ impl Reader {
         self.is_there(place, asked).await?;
         let page = self.discord.messages(place, cursor(step), PAGE).await?;
         if let Some(span) = span_of(step, &page) {
-            return Ok(self.keep(row, Some(span), page, wanted).await);
+            return self.keep(row, Some(span), page, wanted).await;
         }
         let contradicts = self.is_there(place, asked).await? && lies_in(asked, step);
         if contradicts {
@@ -100,7 +101,7 @@ impl Reader {
             return Ok(Outcome::Later(DiscordError::Malformed { reason }));
         }
         let span = proven_empty(step, page.answered_at);
-        Ok(self.keep(row, span, page, wanted).await)
+        self.keep(row, span, page, wanted).await
     }
 
     /// Whether a message is there; an error when we may not know.
@@ -118,7 +119,7 @@ impl Reader {
         span: Option<Span>,
         page: MessagePage,
         wanted: Span,
-    ) -> Outcome {
+    ) -> Result<Outcome, DiscordError> {
         let place = row.place.id;
         let anchor = page.ids().max();
         let is_new = |id: &MessageId| wanted.contains(*id) && !row.coverage.contains(*id);
@@ -133,11 +134,13 @@ impl Reader {
             debug!(message_id = %message.id, files = message.attachments.len(), "read");
         }
         let read = PageRead { place, span, messages, unreadable, anchor, answered_at };
-        self.ledger.record([read.into()]).await;
+        // Before anything of theirs is written down.
+        let told = self.members.look_up(row.place.guild, &read.messages).await?;
+        self.ledger.record(told.into_iter().chain([read.into()])).await;
         if proven.is_some() && span.is_none() {
-            return Outcome::TooFresh;
+            return Ok(Outcome::TooFresh);
         }
-        Outcome::Read { messages: count }
+        Ok(Outcome::Read { messages: count })
     }
 
     async fn refused(&self, place: &Place, error: DiscordError) -> Outcome {

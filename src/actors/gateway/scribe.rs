@@ -7,7 +7,10 @@ use tracing::{debug, info, warn};
 
 use super::{Line, Parts, next_batch};
 use crate::{
-    actors::backfill::{LookAt, Touched},
+    actors::{
+        backfill::{LookAt, Touched},
+        members::Members,
+    },
     discord::{
         ThreadFacts,
         gateway::{Event, Session, ShardNumber},
@@ -98,9 +101,10 @@ impl Scribe {
 
     async fn note(&self, events: Vec<Event>) -> Notes {
         let (store, selection) = (self.parts.store.clone(), self.parts.selection.clone());
+        let members = self.parts.members.clone();
         let noted = tokio::task::spawn_blocking(move || {
             let mut desk =
-                Desk { store, selection, known: HashMap::new(), notes: Notes::default() };
+                Desk { store, selection, members, known: HashMap::new(), notes: Notes::default() };
             for event in events {
                 desk.note(event);
             }
@@ -117,6 +121,7 @@ impl Scribe {
 struct Desk {
     store: Store,
     selection: std::sync::Arc<PlaceSelection>,
+    members: Members,
     known: HashMap<ChannelId, Option<Place>>,
     notes: Notes,
 }
@@ -170,6 +175,8 @@ impl Desk {
     }
 
     fn observe(&mut self, message: Message) {
+        let told = self.members.told_by(&message);
+        self.notes.changes.extend(told.map(Change::from));
         if !message.attachments.is_empty() {
             debug!(message_id = %message.id, files = message.attachments.len(), "heard");
         }

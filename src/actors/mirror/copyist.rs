@@ -27,7 +27,7 @@ const SHORT_LOG: u64 = 4 << 20;
 
 /// How often the whole is copied on account of erasures. Who erases one message after the other would else have it
 /// copied for each.
-pub(super) const ERASURES_EVERY: Duration = Duration::from_mins(10);
+pub const ERASURES_EVERY: Duration = Duration::from_mins(10);
 
 /// How much longer the end of a process may take for the sake of a whole copy that was begun: less than most allow it
 /// in all.
@@ -129,7 +129,12 @@ impl Copyist {
         if self.is_closing() && self.place.is_some() {
             return Ok(());
         }
-        let erased = self.on_store(Store::erased).await?;
+        let erased = self
+            .on_store(|store| {
+                // What is still being erased would be in the new copy, too.
+                if store.is_erasing()? { Ok(None) } else { store.erased() }
+            })
+            .await?;
         let may_renew = self.renewed.is_none_or(|at| at.elapsed() >= ERASURES_EVERY);
         let worn = self.place.as_ref().is_none_or(Place::is_worn);
         if worn || erased.is_some() && may_renew {

@@ -1,6 +1,6 @@
 //! Copies people's pictures, since links to Discord's die with the next picture.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
 use sha2::Digest;
@@ -11,12 +11,13 @@ use crate::{
     actors::persistence::Ledger,
     bucket::{Bucket, BucketError, ObjectKey, Precondition},
     cdn::{Cdn, CdnError},
+    clock::Clock,
     domain::{
         entry::{CopiedAvatar, Sha256},
         id::UserId,
         link::Link,
     },
-    store::{AvatarCopied, ChangedPerson, Store},
+    store::{Announced, AvatarCopied, ChangedPerson, Store},
 };
 
 /// How many people are looked at before a publication; the rest has its turn with the next.
@@ -27,6 +28,9 @@ const IN_FLIGHT: usize = 8;
 
 /// A picture of 128 pixels has some 10 KB; whatever is larger than this is none.
 const LARGEST: usize = 1 << 20;
+
+/// A picture that nobody has after this long is waste.
+const ORPHANED: Duration = Duration::from_hours(1);
 
 /// What came of a picture.
 enum Outcome {
@@ -42,6 +46,7 @@ pub(super) struct Avatars {
     pictures: String,
     ledger: Ledger,
     store: Store,
+    clock: Clock,
 }
 
 impl Avatars {
@@ -52,6 +57,7 @@ impl Avatars {
             pictures: parts.pictures.clone(),
             ledger: parts.ledger.clone(),
             store: parts.store.clone(),
+            clock: parts.clock,
         }
     }
 
@@ -126,6 +132,10 @@ impl Avatars {
         let sha256 = Sha256(sha2::Sha256::digest(&bytes).into());
         let object = format!("userData/avatars/{sha256}.{}", kind.extension());
         let key = ObjectKey::new(object.clone()).expect("made of a hash and a known extension");
+        // Should we die before it is written down whose it is, nobody else would know of it.
+        let until = self.clock.now().after(ORPHANED);
+        let objects = vec![object.clone()];
+        self.ledger.record([Announced { objects, until }.into()]).await;
         match self.bucket.put(&key, bytes.into(), Precondition::Absent).await {
             Ok(_) | Err(BucketError::PreconditionFailed { .. }) => Ok(Some(object)),
             Err(error) => {

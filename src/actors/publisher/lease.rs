@@ -157,6 +157,21 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_lease_is_renewed_though_nothing_is_published() {
+        let bucket: Arc<dyn Bucket> = Arc::new(MemoryBucket::new());
+        let clock = Clock::simulated(Timestamp::from_secs(1_000_000));
+        let take =
+            |id| Lease::acquire(Arc::clone(&bucket), holder(id), clock.now().into(), LEASE_LASTS);
+        let keeper = Keeper::new(take("us").await.unwrap(), clock);
+        let keeping = tokio::spawn(keeper.clone().keep(Alarm::default()));
+        sleep(LEASE_LASTS * 3).await;
+        assert!(matches!(take("them").await, Err(LeaseError::Held { .. })));
+        keeper.release().await;
+        keeping.await.unwrap();
+        drop(take("them").await.unwrap());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_lease_that_seems_valid_is_proved_where_it_matters() {
         let bucket: Arc<dyn Bucket> = Arc::new(MemoryBucket::new());
         let clock = Clock::simulated(Timestamp::from_secs(1_000_000));

@@ -6,7 +6,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -16,6 +16,7 @@ use tracing::{debug, info, warn};
 use super::{
     Parts,
     places::{places_changed, shown_places, that_stay},
+    sweep::Swept,
 };
 use crate::{
     bucket::{Body, BucketError, Generation, LeaseError, ObjectKey, Precondition},
@@ -34,15 +35,13 @@ use crate::{
     },
     store::{
         Announced, ChangedPerson, CoverageRow, IndexRow, Month, MonthEntry, PlaceRow, PlacesShown,
-        PublicationRow, Published, PublishedMonth, PublishedTo, ShardsRow, Store, StoreError,
+        PublicationRow, Published, PublishedMonth, PublishedTo, Purge, ShardsRow, Store,
+        StoreError,
     },
 };
 
 /// A reader who loaded the manifest before has this long to load what it names.
 const GRACE: Duration = Duration::from_hours(1);
-
-/// How many objects that nothing names are deleted with one publication.
-const SWEPT_AT_ONCE: usize = 1_000;
 
 /// How many months one publication writes; the rest follows at once.
 const MONTHS_AT_ONCE: usize = 64;
@@ -88,9 +87,12 @@ pub enum PublishError {
 
 /// Makes publications.
 pub(super) struct Editor {
-    parts: Parts,
+    pub(super) parts: Parts,
     /// The hash of the page's own files under a title, which only another title or program changes.
     page: Mutex<Option<(String, [u8; 32])>>,
+    /// The last erasure for which the files of the page were swept: until its bytes are gone too, publishing again does
+    /// nothing for it.
+    swept_for: Mutex<Option<Purge>>,
 }
 
 /// The catalogue at the moment of a publication.
@@ -113,14 +115,30 @@ struct Issue {
 
 impl Editor {
     pub(super) fn new(parts: Parts) -> Self {
-        Self { parts, page: Mutex::default() }
+        Self { parts, page: Mutex::default(), swept_for: Mutex::default() }
+    }
+
+    /// The files of the page that named what was erased are gone.
+    pub(super) fn swept_for(&self, purge: Purge) {
+        *self.last_purge() = Some(purge);
+    }
+
+    fn last_purge(&self) -> MutexGuard<'_, Option<Purge>> {
+        self.swept_for.lock().expect("no holder of this lock panics")
     }
 
     /// When something is to be published, at the latest.
     pub(super) async fn due(&self) -> Option<Timestamp> {
-        let store = self.parts.store.clone();
-        let changed = tokio::task::spawn_blocking(move || store.changed_months()).await;
-        changed.ok()?.ok()?.into_iter().map(|(_, dirty)| dirty.by).min()
+        let (store, swept_for) = (self.parts.store.clone(), *self.last_purge());
+        let due = tokio::task::spawn_blocking(move || {
+            let purge = store.purge()?;
+            if purge.is_some() && (purge != swept_for || !store.is_leaving_any()?) {
+                return Ok(Some(Timestamp::default()));
+            }
+            let changed = store.changed_months()?;
+            Ok::<_, StoreError>(changed.into_iter().map(|(_, dirty)| dirty.by).min())
+        });
+        due.await.ok()?.ok()?
     }
 
     /// Whether what is wanted was applied to every entry. Until then the months that were not gone through hold what
@@ -141,12 +159,14 @@ impl Editor {
         hopeless: &Arc<HashSet<UserId>>,
         occasion: Occasion,
     ) -> Result<(), PublishError> {
-        let reached = self.note_places().await?;
         loop {
-            let more = self.publish_some(hopeless, occasion).await?;
-            if !more {
-                self.reach(reached).await?;
-                return self.sweep().await;
+            // What is waste now is named by nothing any more once everything that has changed by now is published.
+            let waste = self.waste().await?;
+            let reached = self.note_places().await?;
+            while self.publish_some(hopeless, occasion).await? {}
+            self.reach(reached).await?;
+            if self.sweep(waste).await? == Swept::Clean {
+                return Ok(());
             }
         }
     }
@@ -364,60 +384,6 @@ impl Editor {
         }
         Ok(hash)
     }
-
-    /// Deletes what nothing has named for an hour.
-    async fn sweep(&self) -> Result<(), PublishError> {
-        let (store, now) = (self.parts.store.clone(), self.parts.clock.now());
-        let read = tokio::task::spawn_blocking(move || {
-            let due = store.garbage(now, SWEPT_AT_ONCE)?;
-            let named = if due.is_empty() { HashSet::new() } else { named(&store)? };
-            Ok::<_, StoreError>((due, named))
-        });
-        let (due, named) = read.await.expect("reading the store does not panic")?;
-        if due.is_empty() {
-            return Ok(());
-        }
-        for (_, path) in &due {
-            // It may have come back: the same content has the same name.
-            if !named.contains(path)
-                && let Ok(key) = ObjectKey::new(path.clone())
-            {
-                // Each time: a thousand of them may take longer than the lease.
-                self.parts.lease.assure().await?;
-                self.parts.bucket.delete(&key, Precondition::Always).await?;
-            }
-        }
-        let store = self.parts.store.clone();
-        let last = tokio::task::spawn_blocking(move || store.publication()).await;
-        let publication = last.expect("reading the store does not panic")?.unwrap_or_default();
-        let published = Published {
-            publication,
-            coverage: None,
-            months: Vec::new(),
-            indexes: Vec::new(),
-            people: Vec::new(),
-            garbage: Vec::new(),
-            swept: due,
-        };
-        self.parts.ledger.record([published.into()]).await;
-        Ok(())
-    }
-}
-
-/// Everything that the manifest leads to, but for files and their stills.
-fn named(store: &Store) -> Result<HashSet<String>, StoreError> {
-    let mut named = HashSet::new();
-    for (root, index) in store.indexes()? {
-        named.extend(index.path);
-        for (_, shards) in store.channel_shards(root)? {
-            named.extend(shards.shards.into_iter().map(|shard| shard.path));
-        }
-    }
-    named.extend(store.publication()?.and_then(|publication| publication.users));
-    named.extend(store.published_coverage()?.map(|coverage| coverage.path));
-    let people = store.people()?.into_iter();
-    named.extend(people.filter_map(|(_, person)| person.copied).map(|copied| copied.object));
-    Ok(named)
 }
 
 /// Reads what changed and writes the files for it, in memory: a month at a time is small.

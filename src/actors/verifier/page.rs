@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use serde::Deserialize;
 use tokio::time::sleep;
 
 use super::{Examiner, books::read};
@@ -22,6 +23,7 @@ use crate::{
     },
     domain::{id::ChannelId, time::Timestamp},
     gallery::{
+        coverage::Known,
         manifest::MANIFEST,
         page::{self, PageMode},
         record::Record,
@@ -46,7 +48,10 @@ pub(super) async fn check(examiner: &Examiner, pass: &mut Pass<'_>) -> Result<()
         check_page_files(pass).await?;
     }
     if let Some(users) = &publication.users {
-        check_people(pass, users).await?;
+        check_data::<People>(pass, users).await?;
+    }
+    if let Some(list) = read(&examiner.store, Store::published_coverage).await? {
+        check_data::<Known>(pass, &list.path).await?;
     }
     let places = read(&examiner.store, Store::places).await?;
     let shown = shown_places(&places, &examiner.selection);
@@ -264,8 +269,12 @@ fn first_difference(there: &[Shown], known: &[Shown]) -> Option<String> {
     Some(format!("tells something else of entry {id} than the catalogue"))
 }
 
-async fn check_people(pass: &mut Pass<'_>, object: &str) -> Result<(), AuditError> {
-    match published::read::<People>(pass.bucket, object).await {
+/// What has the right hash has the right content, so it is enough that it can be read.
+async fn check_data<T: for<'a> Deserialize<'a>>(
+    pass: &mut Pass<'_>,
+    object: &str,
+) -> Result<(), AuditError> {
+    match published::read::<T>(pass.bucket, object).await {
         Ok(_) => {}
         Err(Unproven::Away(error)) => return Err(error.into()),
         Err(Unproven::Bad(fault)) => pass.tray.add(data(object, fault)),

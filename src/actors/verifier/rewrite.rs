@@ -9,7 +9,7 @@ use crate::{
         name::Name,
         pass::AuditError,
     },
-    bucket::Precondition,
+    bucket::{ObjectKey, Precondition},
     domain::{id::ChannelId, text::Mention, time::Timestamp},
     gallery::{Packed, people, shard},
     store::{Mended, Month, MonthEntry, ShardsRow, Store},
@@ -32,6 +32,10 @@ pub(super) async fn rewrite(mender: &Mender, finding: &Finding) -> Result<(), Au
             put_if_same(mender, &finding.object, [people::people(&everybody)]).await.map(|_| ())
         }
         Name::Coverage(_) => {
+            // The next one may have the same name, and what is there is not put again. Only a restore reads it.
+            if let Ok(key) = ObjectKey::new(finding.object.clone()) {
+                mender.examiner.bucket.delete(&key, Precondition::Always).await?;
+            }
             mender.record(Mended::Relist).await;
             Ok(())
         }

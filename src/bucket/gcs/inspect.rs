@@ -89,7 +89,8 @@ impl GcsBucket {
         }
     }
 
-    async fn kept(&self) -> Result<Kept, BucketError> {
+    /// What stays of objects that are removed.
+    pub async fn kept(&self) -> Result<Kept, BucketError> {
         let asking = self.asking(None, "describe it");
         let request = self.authorized(Method::GET, "", asking).await?;
         let answer = asking.send(request.query(&[("fields", KEPT_FIELDS)])).await?;

@@ -10,16 +10,19 @@ use serde::Deserialize;
 use super::{TakenOut, erase_person, note, take_out};
 use crate::{
     domain::{
-        entry::Sha256,
+        entry::{EntryState, Post, Sha256},
         forget::{Erased, Forgotten},
         id::{ChannelId, GuildId, MessageId, UserId},
     },
     store::{
-        Context, StoreError,
-        table::Txn,
+        Context, Store, StoreError,
+        cleanse::{carried_along, cleanse},
+        publication::mark_changed,
+        raw::RawRow,
+        table::{Row, Source, Table, Txn},
         tables::{
-            AFTERMATH, ENTRIES, ERASURES, FORGOTTEN, PARKED_MESSAGES, PEOPLE, PLACES, POSTS, RAW,
-            USES,
+            AFTERMATH, CONTENTS, ENTRIES, ERASURES, FORGOTTEN, PARKED_MESSAGES, PEOPLE, PLACES,
+            POSTS, RAW, USES,
         },
         tables::{AftermathRow, ErasureRow, PlaceRow, Progress},
     },
@@ -93,6 +96,18 @@ struct Origin {
     guild: Option<GuildId>,
 }
 
+impl Origin {
+    fn of_post(message: MessageId, post: &Post) -> Self {
+        Self {
+            message,
+            author: Some(post.author),
+            channel: Some(post.channel),
+            root: Some(post.root),
+            guild: Some(post.guild),
+        }
+    }
+}
+
 /// What is read of a raw message. Whatever is not there is not looked for.
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -109,7 +124,7 @@ struct Named {
 }
 
 impl Scope {
-    fn new(txn: &Txn<'_>, what: BTreeSet<Forgotten>) -> Result<Self, StoreError> {
+    fn new(txn: &impl Source, what: BTreeSet<Forgotten>) -> Result<Self, StoreError> {
         let of_places = what.iter().any(|what| {
             matches!(what, Forgotten::Channel(_) | Forgotten::Guild(_) | Forgotten::Member(..))
         });
@@ -133,21 +148,19 @@ impl Scope {
             Progress::Posts(from) => {
                 let rows = POSTS.between(txn, &from, &end(stop, at), STEP)?;
                 for (id, post) in &rows {
-                    let origin = Origin {
-                        message: *id,
-                        author: Some(post.author),
-                        channel: Some(post.channel),
-                        root: Some(post.root),
-                        guild: Some(post.guild),
-                    };
-                    self.judge(txn, context, origin)?;
+                    self.judge(txn, context, Origin::of_post(*id, post))?;
                 }
                 (full(&rows), Progress::Raw(MessageId::FIRST))
             }
             Progress::Raw(from) => {
                 let rows = RAW.between(txn, &from, &end(stop, at), STEP)?;
                 for (id, row) in &rows {
-                    self.judge(txn, context, origin_of(*id, None, &row.text()?))?;
+                    let raw = row.text()?;
+                    let origin = origin_of(*id, None, &raw);
+                    match self.cause(origin) {
+                        Some(cause) => erase(txn, context, self, cause, *id)?,
+                        None => self.cleanse(txn, context, origin, row, &raw)?,
+                    }
                 }
                 (full(&rows), Progress::Parked(MessageId::FIRST))
             }
@@ -183,6 +196,56 @@ impl Scope {
         }
     }
 
+    /// Takes what is meant out of a message of somebody else.
+    fn cleanse(
+        &self,
+        txn: &mut Txn<'_>,
+        context: &Context,
+        origin: Origin,
+        row: &RawRow,
+        raw: &str,
+    ) -> Result<(), StoreError> {
+        let named = |what: &Forgotten| {
+            let (_, first, second) = what.parts();
+            [first, second].into_iter().any(|id| id != 0 && raw.contains(&id.to_string()))
+        };
+        if !self.what.keys().any(named) {
+            return Ok(());
+        }
+        let id = origin.message;
+        let post = POSTS.get(txn, &id)?;
+        let channel = origin.channel.and_then(|channel| self.places.get(&channel));
+        let guild = origin.guild.or(post.as_ref().map(|post| post.guild));
+        let guild = guild.or_else(|| channel.map(|row| row.place.guild));
+        let mut gone = BTreeSet::new();
+        let mut causes = BTreeSet::new();
+        for carried in carried_along(raw) {
+            let member = match carried {
+                Forgotten::User(user) => guild.map(|guild| Forgotten::Member(guild, user)),
+                _ => None,
+            };
+            for what in [Some(carried), member].into_iter().flatten() {
+                if self.what.get(&what).is_some_and(Option::is_none) {
+                    gone.insert(carried);
+                    causes.insert(what);
+                }
+            }
+        }
+        let Some(cleansed) = cleanse(raw, &gone) else { return Ok(()) };
+        RAW.put(txn, &id, &RawRow::new(&cleansed.raw, row.edited));
+        if let Some(post) = post {
+            let text = cleansed.text(&post.text);
+            if text != post.text {
+                mark_changed(txn, post.root, id, context.now)?;
+                POSTS.put(txn, &id, &Post { text, ..post });
+            }
+        }
+        for cause in causes {
+            credit(txn, cause, Erased { cleansed: 1, ..Erased::default() })?;
+        }
+        note(txn, context, None)
+    }
+
     /// What a message is erased for.
     fn cause(&self, origin: Origin) -> Option<Forgotten> {
         let Origin { message, author, channel, root, guild } = origin;
@@ -204,17 +267,10 @@ impl Scope {
     }
 
     /// Whether bytes are somebody else's too, who is not on the way out.
-    fn stay(&self, txn: &Txn<'_>, sha256: Sha256) -> Result<bool, StoreError> {
+    fn stay(&self, txn: &impl Source, sha256: Sha256) -> Result<bool, StoreError> {
         for ((_, key), ()) in USES.below(txn, &sha256, USES_LOOKED_AT)? {
             let Some(post) = POSTS.get(txn, &key.message)? else { continue };
-            let origin = Origin {
-                message: key.message,
-                author: Some(post.author),
-                channel: Some(post.channel),
-                root: Some(post.root),
-                guild: Some(post.guild),
-            };
-            if self.cause(origin).is_none() {
+            if self.cause(Origin::of_post(key.message, &post)).is_none() {
                 return Ok(true);
             }
         }
@@ -315,4 +371,72 @@ fn see_off(txn: &mut Txn<'_>, context: &Context) -> Result<(), StoreError> {
         }
     }
     if any { note(txn, context, None) } else { Ok(()) }
+}
+
+impl Store {
+    /// What would be erased, were this to be forgotten now. Reads all of the archive's messages.
+    pub fn foretell(&self, what: Forgotten) -> Result<Erased, StoreError> {
+        let source = self.source();
+        let scope = Scope::new(&source, BTreeSet::from([what]))?;
+        let mut erased = Erased::default();
+        let (mut leaving, mut staying) = (BTreeSet::new(), BTreeSet::new());
+        let (mut contents, mut shared) = (BTreeSet::new(), BTreeSet::new());
+        each(&source, &POSTS, |id, post: Post| {
+            if scope.cause(Origin::of_post(id, &post)).is_none() {
+                staying.insert(post.author);
+                return Ok(());
+            }
+            leaving.insert(post.author);
+            erased.messages += 1;
+            for (_, entry) in ENTRIES.below(&source, &(post.root, id), usize::MAX)? {
+                erased.entries += 1;
+                erased.stills += u64::from(entry.look.is_some_and(|look| look.still.is_some()));
+                let EntryState::Stored(sha256) = entry.state else { continue };
+                if scope.stay(&source, sha256)? {
+                    shared.insert(sha256);
+                } else {
+                    contents.insert(sha256);
+                }
+            }
+            Ok(())
+        })?;
+        each(&source, &RAW, |id, row| {
+            let meant = scope.cause(origin_of(id, None, &row.text()?)).is_some();
+            erased.messages += u64::from(meant && !POSTS.contains(&source, &id)?);
+            Ok(())
+        })?;
+        for sha256 in contents {
+            let Some(content) = CONTENTS.get(&source, &sha256)? else { continue };
+            erased.files += 1;
+            erased.bytes += content.size;
+            erased.stills += u64::from(content.look.is_some_and(|look| look.still.is_some()));
+        }
+        erased.shared = u64::try_from(shared.len()).unwrap_or(u64::MAX);
+        for user in leaving.difference(&staying) {
+            let Some(person) = PEOPLE.get(&source, user)? else { continue };
+            erased.people += 1;
+            erased.avatars += u64::from(person.copied.is_some());
+        }
+        Ok(erased)
+    }
+}
+
+/// Looks at every row of a table of messages, without holding all of them.
+fn each<V: Row>(
+    source: &impl Source,
+    table: &Table<MessageId, V>,
+    mut look: impl FnMut(MessageId, V) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let mut from = MessageId::FIRST;
+    loop {
+        let rows = table.between(source, &from, &MessageId::LAST, STEP)?;
+        let last = full(&rows);
+        for (id, row) in rows {
+            look(id, row)?;
+        }
+        match last {
+            Some(last) => from = last.next(),
+            None => return Ok(()),
+        }
+    }
 }

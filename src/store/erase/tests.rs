@@ -14,8 +14,8 @@ use crate::{
         selection::{MediaKind, MediaMode},
     },
     store::{
-        Allow, AvatarCopied, Change, Failed, Forget, Looked, Observed, PageRead, PlaceSeen, Purged,
-        Stored, Tally, Word,
+        Allow, AvatarCopied, Change, CopiesRenewed, Failed, Forget, Looked, Observed, PageRead,
+        PlaceSeen, Purged, Stored, Tally, Word,
         sample::{
             CHANNEL, FORUM, THREAD, World, content, edited, id, key, message, place, policy, sha,
         },
@@ -188,6 +188,7 @@ fn work_that_comes_too_late_leaves_nothing() {
     world.apply(Failed {
         queue: Queue::Download,
         subject: Subject::Entry(key(1, 1)),
+        link: None,
         failure: Failure::Permanent { why: "odd".into() },
     });
     let expected = ["media/1.mp4", "media/2.mp4", &still(2), "userData/avatars/7.png"];
@@ -256,6 +257,9 @@ fn places_that_are_forgotten_are_nameless_and_left_out() {
     assert_eq!(named(&world), [FORUM, crate::store::sample::POST]);
     world.apply(PlaceSeen { place: place(CHANNEL, PlaceKind::Text, None) });
     world.apply(PlaceSeen { place: place(ChannelId(12), PlaceKind::PublicThread, Some(CHANNEL)) });
+    let left_out: BTreeSet<_> =
+        world.store.places_left_out().unwrap().into_iter().map(|place| place.id).collect();
+    assert_eq!(left_out, [CHANNEL, THREAD, ChannelId(12)].into());
     let all = world.everything();
     assert!(!all.contains("place 10") && !all.contains("place 11") && !all.contains("place 12"));
     assert_eq!(named(&world), [FORUM, crate::store::sample::POST]);
@@ -304,15 +308,68 @@ fn raw_messages_without_files_go_too() {
 #[test]
 fn a_purge_is_over_when_the_last_erasure_has_left_the_bucket() {
     let world = World::with(policy(MediaMode::Copy, &[MediaKind::Video]));
-    assert_eq!((world.store.purge().unwrap(), world.store.erased_at().unwrap()), (None, None));
+    assert_eq!((world.store.purge().unwrap(), world.store.erased().unwrap()), (None, None));
     world.see([message(1, &[1]), message(2, &[2])]);
     world.forget(&[Forgotten::Message(id(1))]);
     let first = world.store.purge().unwrap().unwrap();
-    assert_eq!(world.store.erased_at().unwrap(), Some(world.now.get()));
+    let erased = world.store.erased().unwrap().expect("copies still hold it");
     world.forget(&[Forgotten::Message(id(2))]);
     world.apply(Purged(first));
     let second = world.store.purge().unwrap().expect("the second is still to leave");
     world.apply(Purged(second));
     assert_eq!(world.store.purge().unwrap(), None);
     assert_eq!(world.store.tallies().unwrap().get(Tally::Entries), 0);
+    // Copies that were made anew between the two still hold the second.
+    world.apply(CopiesRenewed { erased });
+    let erased = world.store.erased().unwrap().expect("copies still hold it");
+    world.apply(CopiesRenewed { erased });
+    assert_eq!(world.store.erased().unwrap(), None);
+}
+
+#[test]
+fn others_who_answer_or_mention_somebody_forgotten_no_longer_do() {
+    let world = World::new();
+    let reply = |second, file| {
+        let raw = serde_json::json!({
+            "id": id(second), "channel_id": CHANNEL, "author": { "id": "8", "username": "rook" },
+            "mentions": [{ "id": "7", "username": "wren_the_bird", "global_name": "Wren" }],
+            "referenced_message": {
+                "id": "5", "content": "the marker", "author": { "id": "7", "username": "wren_the_bird" },
+            },
+        });
+        let text = "look @Wren".to_owned();
+        let sight = of_rook(message(second, &[file]));
+        Message { raw: raw.to_string().into(), text, ..sight }
+    };
+    world.see([reply(2, 2)]);
+    assert!(world.everything().contains("the marker"));
+    world.forget(&[Forgotten::User(WREN)]);
+    // Neither in what was there nor in what comes later.
+    world.see([reply(3, 3)]);
+    let everything = world.everything();
+    for trace in ["the marker", "Wren", "wren_the_bird"] {
+        assert!(!everything.contains(trace), "{trace}");
+    }
+    let source = &world.store.source();
+    assert_eq!(POSTS.get(source, &id(3)).unwrap().unwrap().text, "look <@7>");
+    assert_eq!(ENTRIES.all(source).unwrap().len(), 2);
+    assert_eq!(world.erased(Forgotten::User(WREN)).cleansed, 1);
+}
+
+#[test]
+fn what_is_foretold_is_what_is_erased() {
+    let world = World::new();
+    world.see([message(1, &[1, 2]), message(2, &[3]), of_rook(message(3, &[4]))]);
+    world.see([with_raw(Message { carries_media: true, ..message(4, &[]) })]);
+    for (second, file, number) in [(1, 1, 1), (1, 2, 2), (2, 3, 2), (3, 4, 1)] {
+        world.store_file(second, file, number);
+    }
+    world.look(2);
+    let picture = CopiedAvatar { hash: "a".into(), object: "userData/avatars/7.png".into() };
+    world.apply(AvatarCopied { user: WREN, copied: Some(picture) });
+    for what in [Forgotten::Message(id(3)), Forgotten::User(WREN), Forgotten::Channel(CHANNEL)] {
+        let foretold = world.store.foretell(what).unwrap();
+        world.forget(&[what]);
+        assert_eq!(world.erased(what), foretold, "{what}");
+    }
 }

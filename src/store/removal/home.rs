@@ -13,11 +13,12 @@ use crate::{
         removal::{Chore, Home},
     },
     store::{
-        Context, Store, StoreError,
+        Context, Hint, Store, StoreError,
         publication::mark_changed,
         table::{Part, Source, Txn},
         tables::{CONTENTS, ENTRIES, HOMES, HomeRow, JOBS, REACHED, STILL_USES, USES},
         tally::last_change,
+        verify::SEALS,
         work::{count_still, end_job, set_job},
     },
 };
@@ -60,6 +61,8 @@ impl Moved {
             }
             Chore::Erase if row.home == Home::Nowhere => {
                 HOMES.delete(txn, &self.subject);
+                // Somebody may wait for the last of what was erased.
+                txn.hint(Hint::Publish);
                 return Ok(());
             }
             Chore::Copy(_) | Chore::Clear(_) | Chore::Erase => {}
@@ -89,6 +92,7 @@ pub(in crate::store) fn settle(
     };
     if wanted == Home::Nowhere {
         row.stale = Some(last_change(txn)?);
+        SEALS.delete(txn, &row.object);
         forget_content(txn, context, subject)?;
     }
     if let (Subject::Content(sha256), false) = (subject, wanted == Home::Nowhere)
@@ -337,6 +341,17 @@ impl Store {
     /// Where bytes are that somebody knows of.
     pub fn home(&self, subject: Subject) -> Result<Home, StoreError> {
         Ok(HOMES.get(&self.source(), &subject)?.map_or(Home::Public, |row| row.home))
+    }
+
+    /// Whether bytes that nothing has any more are yet to leave a bucket. Looks at no more than the jobs that wait.
+    pub fn is_leaving_any(&self) -> Result<bool, StoreError> {
+        let source = self.source();
+        for ((_, subject), _) in JOBS.below(&source, &Queue::Move, usize::MAX)? {
+            if wanted_home(&source, subject, None)? == Home::Nowhere {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Whether there may be bytes in the public bucket that nobody counts on any more.

@@ -116,6 +116,16 @@ pub enum Task {
     },
 }
 
+impl Task {
+    /// The link under which its file is asked for, if it is.
+    pub fn link(&self) -> Option<&Link> {
+        match self {
+            Self::Copy { link, .. } | Self::LookAtLink { link, .. } => Some(link),
+            Self::LookAtContent { .. } | Self::Move { .. } => None,
+        }
+    }
+}
+
 impl Claim {
     pub(in crate::store) fn apply(
         &self,

@@ -12,6 +12,7 @@ use crate::{
     domain::{
         entry::{Content, Entry, EntryKey, EntryState, Look, Sha256},
         job::{Failure, Job, JobState, Lane, Queue, Subject},
+        link::Link,
         retry::delay_before_next,
     },
     store::{
@@ -56,6 +57,8 @@ pub struct Failed {
     pub queue: Queue,
     /// Which.
     pub subject: Subject,
+    /// The link under which its file was asked for, if it was.
+    pub link: Option<Link>,
     /// How.
     pub failure: Failure,
 }
@@ -173,7 +176,7 @@ impl Failed {
         txn: &mut Txn<'_>,
         context: &Context,
     ) -> Result<(), StoreError> {
-        let Self { queue, subject, failure } = self;
+        let Self { queue, subject, link, failure } = self;
         let Some(job) = JOBS.get(txn, &(*queue, *subject))? else { return Ok(()) };
         if job.state != JobState::Ready {
             // A job in work stays in line until it ends. So this report was heard before, and is sent again because its
@@ -194,6 +197,8 @@ impl Failed {
                 None => park(txn, context, *queue, *subject, &job, why.clone()),
             },
             Failure::DeadLink { why } => match subject {
+                // It has another link by now, of which this refusal tells nothing. It may be the same refusal again.
+                Subject::Entry(key) if has_other_link(txn, *key, link.as_ref())? => Ok(()),
                 // It died of age on the way, which tells nothing of the file.
                 Subject::Entry(key) if has_expired(txn, context, *key)? => {
                     await_link(txn, context, *queue, *subject, *key, &job)
@@ -210,6 +215,15 @@ impl Failed {
             Failure::Permanent { why } => park(txn, context, *queue, *subject, &job, why.clone()),
         }
     }
+}
+
+fn has_other_link(
+    txn: &Txn<'_>,
+    key: EntryKey,
+    refused: Option<&Link>,
+) -> Result<bool, StoreError> {
+    let entry = ENTRIES.get(txn, &key)?;
+    Ok(entry.is_some_and(|entry| refused.is_some_and(|link| *link != entry.attachment.link)))
 }
 
 fn has_expired(txn: &Txn<'_>, context: &Context, key: EntryKey) -> Result<bool, StoreError> {

@@ -8,6 +8,7 @@ use crate::{
         entry::{EntryKey, EntryState, Look},
         id::AttachmentId,
         job::{Failure, Queue, Subject},
+        link::Link,
         message::Message,
         retry::{MAX_ATTEMPTS, MAX_BEGINNINGS},
         selection::{MediaKind, MediaMode},
@@ -23,8 +24,13 @@ fn store(world: &World, key: EntryKey, number: u8) {
     world.apply(Stored { key, sha256: sha(number), content: content(number), stamp: None });
 }
 
+/// It fails under the link that it has now.
 fn fail(world: &World, key: EntryKey, failure: Failure) {
-    world.apply(Failed { queue: Queue::Download, subject: Subject::Entry(key), failure });
+    world.apply(failed(key, world.entry(key).attachment.link, failure));
+}
+
+fn failed(key: EntryKey, link: Link, failure: Failure) -> Failed {
+    Failed { queue: Queue::Download, subject: Subject::Entry(key), link: Some(link), failure }
 }
 
 fn renew(world: &World, key: EntryKey, dies: i64) {
@@ -138,12 +144,19 @@ fn a_refusal_that_is_told_twice_counts_once() {
     let world = World::new();
     world.see([message(1, &[1])]);
     world.downloads(1);
+    let refused = world.entry(key(1, 1)).attachment.link;
     // The first time it was written down, but not flushed, so whoever told of it is to tell it again.
     fail(&world, key(1, 1), dead());
     fail(&world, key(1, 1), dead());
     assert_eq!(world.entry(key(1, 1)).state, EntryState::Remote);
     renew(&world, key(1, 1), 100_000);
+    // Nor does it count when the link was made new before it could be told again.
+    world.apply(failed(key(1, 1), refused, dead()));
+    assert_eq!(world.entry(key(1, 1)).state, EntryState::Remote);
     assert_eq!(world.downloads(1), [key(1, 1)]);
+    fail(&world, key(1, 1), dead());
+    let gone = EntryState::Gone { at: at(0), why: "404".into() };
+    assert_eq!(world.entry(key(1, 1)).state, gone, "the new link was refused, too");
 }
 
 #[test]
@@ -254,7 +267,8 @@ fn a_look_that_was_put_aside_needs_no_spool_file() {
     world.see([message(1, &[1])]);
     store(&world, key(1, 1), 5);
     let (queue, subject) = (Queue::Thumbnail, Subject::Content(sha(5)));
-    world.apply(Failed { queue, subject, failure: Failure::Permanent { why: "odd".into() } });
+    let failure = Failure::Permanent { why: "odd".into() };
+    world.apply(Failed { queue, subject, link: None, failure });
     assert!(!world.store.awaits_look(sha(5)).unwrap());
 }
 

@@ -190,6 +190,14 @@ impl World {
         state.guilds.get_mut(&guild).expect("the server exists").members.insert(user, member);
     }
 
+    /// Gives a member a role. The bot is not told: that takes the privilege to see all members.
+    pub fn give_role(&self, guild: GuildId, user: UserId, role: RoleId) {
+        let mut state = self.lock();
+        let members = state.guilds.get_mut(&guild).map(|guild| &mut guild.members);
+        let member = members.and_then(|members| members.get_mut(&user));
+        member.expect("the account is a member").roles.insert(role);
+    }
+
     /// Gives a member another name in a server, or takes it away.
     pub fn set_nick(&self, guild: GuildId, user: UserId, nick: Option<&str>) {
         let mut state = self.lock();

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use bowerbird::bucket::ObjectKey;
+use bowerbird::{bucket::ObjectKey, domain::id::MessageId};
 use bytes::Bytes;
 use flate2::read::GzDecoder;
 use serde_json::Value;
@@ -100,6 +100,13 @@ fn read(objects: &BTreeMap<ObjectKey, Bytes>) -> Result<Archive, String> {
 }
 
 impl Archive {
+    /// Whether a message has anything on the page.
+    pub(super) fn shows(&self, message: MessageId) -> bool {
+        // The ids of its entries begin with its own, and a dash.
+        let first = format!("{message}-");
+        self.entries.range(first.clone()..).next().is_some_and(|(id, _)| id.starts_with(&first))
+    }
+
     fn add(&mut self, entries: Vec<Value>) -> Result<(), String> {
         for entry in entries {
             for path in [&entry["Media"], &entry["Thumbnail"]] {

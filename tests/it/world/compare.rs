@@ -9,11 +9,11 @@ use bowerbird::{
         id::{AttachmentId, ChannelId, MessageId},
         job::Subject,
         place::Access,
-        removal::Home,
+        removal::{Home, RemovalPolicy},
         selection::MediaMode,
         time::Timestamp,
     },
-    store::{Month, Store, Tally},
+    store::{Found, Month, Store, Tally},
 };
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -22,8 +22,17 @@ use super::{
     archive::Archive,
     cdn::picture_of,
     file::Sort,
-    truth::{Channel, GUILD, Post, State, Version, name_of},
+    truth::{Channel, GUILD, Hearing, Post, State, Version, name_of},
 };
+
+/// Which edits and deletions an archive must know of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Knowing {
+    /// Those that somebody hears of who resumes as Discord allows.
+    WhatWasHeard,
+    /// All of them: history was read again since.
+    Everything,
+}
 
 /// What an archive is compared with.
 pub(super) struct Comparison<'a> {
@@ -33,6 +42,12 @@ pub(super) struct Comparison<'a> {
     pub(super) wanted: &'a [Sort],
     /// The first message that must be there.
     pub(super) from: MessageId,
+    pub(super) removal: RemovalPolicy,
+    pub(super) knowing: Knowing,
+    /// Whether nobody knows any more what was on its way: a disk was lost, and only the page was left.
+    pub(super) bereft: bool,
+    /// What must not come back, whoever forgot that it was deleted.
+    pub(super) buried: &'a BTreeSet<MessageId>,
 }
 
 impl Comparison<'_> {
@@ -66,12 +81,18 @@ impl Comparison<'_> {
         post: &Post,
         found: &[&Value],
     ) -> Result<(), String> {
-        let heard = |hearing| self.truth.is_heard(hearing);
-        if post.deleted.as_ref().is_some_and(heard) {
-            return match found {
+        let heard = |hearing| is_known(self.truth, channel, hearing, self.knowing);
+        let (marked, found): (Vec<&Value>, Vec<&Value>) =
+            found.iter().partition(|entry| entry["Deleted_at"].is_string());
+        self.may_be_marked(post, &marked)?;
+        if post.deleted.as_ref().is_some_and(heard) || self.buried.contains(&id) {
+            return match found[..] {
                 [] => Ok(()),
                 _ => Err("it was deleted, and is there".to_owned()),
             };
+        }
+        if post.deleted.is_some() && !marked.is_empty() && found.is_empty() {
+            return Ok(());
         }
         let required =
             id >= self.from && post.deleted.is_none() && channel.place.access == Access::Readable;
@@ -83,13 +104,27 @@ impl Comparison<'_> {
         let possible = &post.versions[certain.unwrap_or(0)..];
         let mut why = String::new();
         for version in possible.iter().rev() {
-            match self.matches(channel, id, post, version, found) {
+            match self.matches(channel, id, post, version, &found) {
                 Ok(()) => return Ok(()),
                 Err(this) if why.is_empty() => why = this,
                 Err(_) => {}
             }
         }
         Err(why)
+    }
+
+    /// Marked are files that are no longer to be seen on Discord, where those are kept.
+    fn may_be_marked(&self, post: &Post, marked: &[&Value]) -> Result<(), String> {
+        for entry in marked {
+            let file = entry["Attachment_id"].as_str().unwrap_or_default();
+            let has = |version: &Version| version.files.iter().any(|id| id.to_string() == file);
+            let was_there = post.versions.iter().any(has);
+            let is_off = post.deleted.is_some() || !has(post.current());
+            if self.removal.hides() || !was_there || !is_off {
+                return Err(format!("file {file} is marked as deleted at {}", entry["Deleted_at"]));
+            }
+        }
+        Ok(())
     }
 
     fn matches(
@@ -101,11 +136,12 @@ impl Comparison<'_> {
         found: &[&Value],
     ) -> Result<(), String> {
         let wanted = |file: &&AttachmentId| self.wanted.contains(&self.truth.files[file].sort);
-        // In link mode an entry is listed for as long as its link lives, which nobody can make new for a lost file.
+        // In link mode an entry is listed for as long as its link lives, which nobody can make new for a lost file. In
+        // copy mode it is listed once its bytes arrived, and what was yet to arrive is forgotten with a lost disk.
         let listed = |file: &&AttachmentId| {
             let here = found.iter().any(|entry| entry["Attachment_id"] == file.to_string());
             let lost = self.truth.files[file].gone || post.deleted.is_some();
-            here || self.mode == MediaMode::Copy || !lost
+            here || !lost || self.mode == MediaMode::Copy && !self.bereft
         };
         let files: Vec<_> = version.files.iter().filter(wanted).filter(listed).collect();
         if files.len() != found.len() {
@@ -194,6 +230,19 @@ impl Comparison<'_> {
     }
 }
 
+/// Whether a change must be known by now. Pages without a message prove nothing, so nobody finds out by reading that a
+/// place was emptied.
+pub(super) fn is_known(
+    truth: &State,
+    channel: &Channel,
+    hearing: &Hearing,
+    knowing: Knowing,
+) -> bool {
+    let seen =
+        knowing == Knowing::Everything && channel.posts.values().any(|post| post.deleted.is_none());
+    seen || truth.is_heard(hearing)
+}
+
 /// Objects whose bytes are not what their names say, and people who are not whom they should be.
 pub(super) fn wrong_objects(
     truth: &State,
@@ -226,8 +275,10 @@ pub(super) fn wrong_objects(
     wrong
 }
 
-/// Bytes that are not where the store says, or elsewhere too. Only true while nothing is on its way.
+/// Bytes that are not where the store says, or elsewhere too. Only true while nothing is on its way. What was hidden
+/// before only the page was left, nobody knows of.
 pub(super) fn misplaced(
+    bereft: bool,
     truth: &State,
     store: &Store,
     public: &BTreeMap<ObjectKey, Bytes>,
@@ -251,7 +302,8 @@ pub(super) fn misplaced(
             Home::Private => (None, Some(&file.bytes)),
             Home::Nowhere => (None, None),
         };
-        if found != expected {
+        let forgotten = bereft && expected.1.is_none();
+        if found != expected && !(forgotten && found.0 == expected.0) {
             let is = (found.0.is_some(), found.1.is_some());
             misplaced.push(format!("{path} belongs to {home:?}, and (public, private) is {is:?}"));
         }
@@ -260,8 +312,10 @@ pub(super) fn misplaced(
 }
 
 /// Objects that nothing leads to, though nothing will ever remove them. What was put by a process that died before it
-/// could tell, and was deleted or lost on Discord before the next one lived, is known to nobody.
+/// could tell, and was deleted or lost on Discord before the next one lived, is known to nobody; nor is what had not
+/// come to the page when nothing but that was left.
 pub(super) fn unreferenced(
+    bereft: bool,
     truth: &State,
     archive: &Archive,
     store: &Store,
@@ -274,7 +328,8 @@ pub(super) fn unreferenced(
     for file in truth.files.values() {
         let post = &truth.channels[&file.channel].posts[&file.message];
         let unknown = store.content(file.sha256()).unwrap().is_none();
-        if unknown && (post.deleted.is_some() || post.versions.len() > 1 || file.gone) {
+        let changed = post.deleted.is_some() || post.versions.len() > 1 || file.gone;
+        if unknown && (changed || bereft) {
             spared.insert(file.media.clone());
             spared.extend(file.still.clone());
         }
@@ -290,6 +345,10 @@ pub(super) fn unreferenced(
 /// What coverage claims and the store does not hold.
 pub(super) fn false_claims(truth: &State, store: &Store, wanted: &[Sort]) -> Vec<String> {
     let mut false_claims = Vec::new();
+    if store.open().unwrap() == Found::Empty {
+        // Half a restore is begun again.
+        return false_claims;
+    }
     for row in store.places().unwrap() {
         let Some(channel) = truth.channels.get(&row.place.id) else { continue };
         let spans = row.coverage.spans(EXTRACTOR);

@@ -1,7 +1,7 @@
 //! Discord's REST interface over the truth: pages, permissions, links, and a bad day.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -13,7 +13,7 @@ use bowerbird::{
         ThreadPage,
     },
     domain::{
-        id::{ChannelId, GuildId, MessageId, UserId},
+        id::{ChannelId, GuildId, MessageId, RoleId, UserId},
         link::Link,
         message::{Message, Unreadable},
         place::{Access, Archived, Guild, Place, Survey},
@@ -226,6 +226,14 @@ impl Discord for FakeDiscord {
             Ok(state.message(channel, message, None))
         })
         .await
+    }
+
+    async fn member_roles(
+        &self,
+        _: GuildId,
+        user: UserId,
+    ) -> Result<Option<BTreeSet<RoleId>>, DiscordError> {
+        self.ask("member_roles", user.0, |state| Ok(Some(state.roles_of(user)))).await
     }
 
     async fn refresh_links(&self, links: &[Link]) -> Result<Vec<RefreshedLink>, DiscordError> {

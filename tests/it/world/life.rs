@@ -293,6 +293,7 @@ fn orders(world: &World) -> Orders {
         verify_every: None,
         page: Page { title: None, mode },
         pictures: "https://pictures".to_owned(),
+        opt_out_roles: world.opt_out_roles.clone(),
     }
 }
 

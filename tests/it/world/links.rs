@@ -8,6 +8,7 @@ use super::{
     World,
     file::Sort,
     life::Ran,
+    truth::{TakeOff, Telling},
     weather::{Batches, Climate},
 };
 
@@ -59,4 +60,25 @@ fn links_stay_alive_though_discord_does_not_make_them_new_by_the_batch() {
 fn links_stay_alive_though_some_get_no_answer() {
     let requests = watch(Climate { pairs_lost: 0.2, ..Climate::calm() });
     assert!((30..=600).contains(&requests), "{requests} requests");
+}
+
+#[test]
+fn what_is_read_for_its_links_tells_of_edits_that_nobody_heard_of() {
+    let mut world = World::new(8).messages(10).mode(MediaMode::Link);
+    world.truth.state().link_lives = Duration::from_mins(10);
+    world.weather.turn(Climate { batches: Batches::Missing, ..Climate::calm() });
+    let channel = world.channel();
+    let film = world.truth.post(channel, &[Sort::Film, Sort::Meme]);
+    world.start();
+    world.run_until_idle();
+    world.truth.state().telling = Telling::Never;
+    world.truth.edit(channel, film, TakeOff::Last);
+    world.truth.state().telling = Telling::Once;
+    world.run_for(Duration::from_mins(12));
+    let archive = world.archive();
+    let shown: Vec<_> =
+        archive.entries.values().filter(|entry| entry["Discord_id"] == film.to_string()).collect();
+    let texts: Vec<_> = shown.iter().map(|entry| &entry["Description"]).collect();
+    assert_eq!(texts, [&format!("words of {film}, edition 1")], "one file, and its new words");
+    world.assert_archived();
 }

@@ -1,6 +1,6 @@
 //! A decorator around ports that panics.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
 use bowerbird::{
@@ -14,7 +14,7 @@ use bowerbird::{
         gateway::{Connection, Gateway, Heard, Plan, Session, ShardNumber},
     },
     domain::{
-        id::{ChannelId, GuildId, MessageId},
+        id::{ChannelId, GuildId, MessageId, RoleId, UserId},
         link::Link,
         message::Message,
         place::{Archived, Guild, Place, Survey},
@@ -87,6 +87,14 @@ impl Discord for Panicking<dyn Discord> {
         message: MessageId,
     ) -> Result<Message, DiscordError> {
         self.inner.message(channel, message).await
+    }
+
+    async fn member_roles(
+        &self,
+        guild: GuildId,
+        user: UserId,
+    ) -> Result<Option<BTreeSet<RoleId>>, DiscordError> {
+        self.inner.member_roles(guild, user).await
     }
 
     async fn refresh_links(&self, links: &[Link]) -> Result<Vec<RefreshedLink>, DiscordError> {

@@ -11,8 +11,9 @@ use bowerbird::{bucket::ObjectKey, store::Writes};
 
 use super::fate::Step;
 
-/// The tables of the store, with their numbers.
-const TABLES: &str = include_str!("../../../src/store/tables.rs");
+/// Where the tables of the store are named, with their numbers.
+const TABLES: [&str; 2] =
+    [include_str!("../../../src/store/tables.rs"), include_str!("../../../src/store/verify.rs")];
 
 /// A moment that has a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,21 +53,35 @@ impl fmt::Display for Point {
 
 /// The tables that a commit writes, and those from which it removes rows.
 pub(super) fn rows(writes: &Writes) -> BTreeSet<&'static str> {
-    static NAMES: LazyLock<BTreeMap<u8, &str>> = LazyLock::new(tables);
+    static NAMES: LazyLock<BTreeMap<Number, &str>> = LazyLock::new(tables);
     let rows = writes.iter().map(|(key, value)| {
-        let table = NAMES.get(&key[0]).copied().unwrap_or("a table without a name");
+        let alone = NAMES.get(&(key[0], None));
+        let table = alone.or_else(|| NAMES.get(&(key[0], key.get(1).copied())));
+        // No list of moments has this one, so the run fails.
+        let table = table.copied().unwrap_or("a table without a name");
         if value.is_some() { table } else { name(format!("{table} removed")) }
     });
     rows.collect()
 }
 
-fn tables() -> BTreeMap<u8, &'static str> {
-    let tables = TABLES.split("Table::new(").skip(1).map(|rest| {
-        let arguments = rest.split_once(')').expect("a call ends").0;
+/// With what the keys of a table begin: its number, and its part where several share one.
+type Number = (u8, Option<u8>);
+
+fn tables() -> BTreeMap<Number, &'static str> {
+    let consts = TABLES.iter().flat_map(|file| file.split("const ").skip(1));
+    let tables = consts.filter_map(|rest| {
+        let (head, call) = rest.split_once("Table::new(")?;
+        let arguments = call.split_once(')').expect("a call ends").0;
         let (number, table) = arguments.split_once(',').expect("a number and a name");
-        (number.parse().expect("a table's number"), table.trim().trim_matches('"'))
+        let part =
+            head.split_once("Part<").map(|(_, part)| part.split_once('>').expect("it ends").0);
+        let part = part.map(|part| part.parse().expect("a part's number"));
+        Some(((number.parse().expect("a table's number"), part), table.trim().trim_matches('"')))
     });
-    tables.collect()
+    let all: Vec<_> = tables.collect();
+    let names = all.iter().copied().collect::<BTreeMap<_, _>>();
+    assert_eq!(names.len(), all.len(), "two tables share a number: {all:?}");
+    names
 }
 
 /// What an object is, by its name.

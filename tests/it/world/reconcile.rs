@@ -125,6 +125,21 @@ fn edits_and_deletions_that_nobody_told_of_are_found_within_a_period() {
 }
 
 #[test]
+fn what_was_deleted_is_missed_though_the_disk_was_lost() {
+    let mut world = archived(21, 130, reconciling(Some(DAY)));
+    let channel = world.channel();
+    let files = with_files(&world, channel);
+    world.crash();
+    world.disk_is_lost();
+    // Only the page knows of it, and nobody will tell.
+    delete_unheard(&world, channel, &[files[3], files[17]]);
+    world.start();
+    assert_eq!(world.run_for(DAY + Duration::from_hours(2)), Ran::On);
+    assert_exact(&world);
+    assert_eq!(found(&world), (0, 2));
+}
+
+#[test]
 fn a_round_takes_a_request_for_each_page_and_is_spread_over_its_period() {
     let world = archived(2, 2_000, reconciling(Some(2 * DAY)));
     for number in 0..3 {

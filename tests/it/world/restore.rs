@@ -3,20 +3,28 @@
 
 mod time;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use bowerbird::{
     app::Copies,
     bucket::{Bucket, Faults, MemoryBucket, ObjectKey, Precondition},
     domain::{
         coverage::EXTRACTOR,
+        forget::Forgotten,
+        id::MessageId,
         selection::{MediaKind, MediaMode},
     },
-    store::{Change, MemoryKv, Tally},
+    store::{Forget, Kv, Tally, Word},
 };
 use serde_json::Value;
 
-use super::{World, fate::Step, file::Sort, life::Ran, truth::Telling};
+use super::{
+    World,
+    fate::Step,
+    file::Sort,
+    life::Ran,
+    truth::{Telling, name_of},
+};
 
 /// What is shipped of a commit, and what lies in between, takes no longer.
 const A_WHILE: Duration = Duration::from_mins(2);
@@ -30,8 +38,15 @@ impl World {
     /// The process dies, and its disk with it.
     fn lose_the_disk(&mut self) {
         self.crash();
-        self.kv = Arc::new(MemoryKv::default());
-        self.folder = tempfile::tempdir().unwrap();
+        self.disk_is_lost();
+    }
+
+    fn forget(&self, what: Forgotten) {
+        self.life().run(async {
+            let service = self.life().service.as_ref().unwrap();
+            let forget = Forget { what: vec![what], word: Word::Keeper };
+            service.ledger.record([forget.into()]).await;
+        });
     }
 
     fn pages(&self) -> u64 {
@@ -317,10 +332,8 @@ fn what_is_erased_leaves_the_copies() {
     let mut world = archived(50, Copies::Kept);
     let before: Vec<_> = world.copy_names();
     let generation = world.copy_root().unwrap()["generation"].clone();
-    world.life().run(async {
-        let service = world.life().service.as_ref().unwrap();
-        service.ledger.record([Change::Erased]).await;
-    });
+    // Nobody posted it, so nothing else changes.
+    world.forget(Forgotten::Message(MessageId(1)));
     world.run_for(A_WHILE);
     assert_ne!(world.copy_root().unwrap()["generation"], generation);
     assert_eq!(world.store().erased().unwrap(), None, "the mark is taken away");
@@ -337,6 +350,30 @@ fn what_is_erased_leaves_the_copies() {
     world.start();
     world.run_until_idle();
     world.assert_archived();
+}
+
+#[test]
+fn what_was_forgotten_stays_so_without_the_disk() {
+    let mut world = archived(52, Copies::Kept);
+    let channel = world.channel();
+    let message = world.truth.post(channel, &[Sort::Film]);
+    let author = world.truth.state().channels[&channel].posts[&message].author;
+    world.run_until_idle();
+    world.forget(Forgotten::User(author));
+    world.run_for(A_WHILE);
+    assert_eq!(world.store().erased().unwrap(), None, "the copies hold it");
+    world.lose_the_disk();
+    world.start();
+    world.truth.post_by(Some(author), channel, &[Sort::Film]);
+    world.run_for(Duration::from_mins(30));
+    let theirs = |entry: &&Value| entry["posterId"] == author.to_string();
+    assert_eq!(world.archive().entries.values().filter(theirs).count(), 0);
+    assert!(!world.archive().people.contains_key(&author.to_string()));
+    let name = name_of(author);
+    let rows = world.kv.scan(&[0], &[255], usize::MAX).unwrap();
+    let named = |row: &[u8]| row.windows(name.len()).any(|some| some == name.as_bytes());
+    assert!(!rows.iter().any(|(_, row)| named(row)), "the restored store knows {name}");
+    assert!(world.archive().entries.len() > 50, "others stay");
 }
 
 #[test]

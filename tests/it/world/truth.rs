@@ -2,6 +2,8 @@
 //!
 //! Nothing here is read by the code that makes or reads archives. Changes are told to gateway sessions as they happen.
 
+mod telling;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard},
@@ -12,7 +14,7 @@ use bowerbird::{
     clock::Clock,
     discord::ThreadFacts,
     domain::{
-        id::{AttachmentId, ChannelId, GuildId, MessageId, UserId},
+        id::{AttachmentId, ChannelId, GuildId, MessageId, RoleId, UserId},
         link::Link,
         message::{Attachment, Author, Message},
         place::{Access, Place, PlaceKind},
@@ -22,6 +24,7 @@ use bowerbird::{
 use bytes::Bytes;
 use tokio::sync::watch;
 
+pub(super) use self::telling::{Hearing, Session, Telling, Told};
 use super::file::{File, Sort};
 
 /// When every world begins.
@@ -51,6 +54,8 @@ pub(super) struct State {
     pub(super) files: BTreeMap<AttachmentId, File>,
     pub(super) sessions: Vec<Session>,
     pub(super) link_lives: Duration,
+    /// Who has taken which role.
+    pub(super) roles: BTreeMap<UserId, BTreeSet<RoleId>>,
     /// Each signature is another one, as Discord's are.
     signatures: u64,
     /// The fate of the next event; the weather decides.
@@ -70,18 +75,6 @@ pub(super) struct State {
 enum Time {
     Runs(Clock),
     Stands(Timestamp),
-}
-
-/// What becomes of an event on its way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Telling {
-    Once,
-    Twice,
-    Never,
-    /// After others that happened later.
-    Late,
-    /// At once, and again after others that happened later.
-    Again,
 }
 
 /// A channel or thread.
@@ -117,53 +110,6 @@ pub(super) struct Version {
     pub(super) hearing: Hearing,
 }
 
-/// Through which events a change could be heard of.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Hearing(Vec<(usize, u64)>);
-
-/// A gateway session, with all that it ever sent.
-#[derive(Debug)]
-pub(super) struct Session {
-    pub(super) events: Vec<Told>,
-    /// From this event on, what was sent is lost: the session could not be resumed there.
-    pub(super) lost_from: u64,
-}
-
-/// An event, as it is kept for sending.
-#[derive(Clone, Debug)]
-pub(super) enum Told {
-    Here,
-    Posted(ChannelId, MessageId),
-    Edited(ChannelId, MessageId, usize),
-    Deleted(ChannelId, MessageId),
-    Thread(ChannelId),
-    PlacesChanged,
-    ChannelGone(ChannelId),
-    GuildLost,
-}
-
-impl Session {
-    /// The event after so many.
-    pub(super) fn at(&self, sent: u64) -> &Told {
-        &self.events[usize::try_from(sent).expect("a session is short")]
-    }
-}
-
-impl Told {
-    pub(super) fn name(&self) -> &'static str {
-        match self {
-            Self::Here => "server there",
-            Self::Posted(..) => "posted",
-            Self::Edited(..) => "edited",
-            Self::Deleted(..) => "deleted",
-            Self::Thread(_) => "thread",
-            Self::PlacesChanged => "places changed",
-            Self::ChannelGone(_) => "channel gone",
-            Self::GuildLost => "server lost",
-        }
-    }
-}
-
 impl Post {
     pub(super) fn current(&self) -> &Version {
         self.versions.last().expect("a post is made with its first version")
@@ -179,6 +125,7 @@ impl Truth {
             files: BTreeMap::new(),
             sessions: Vec::new(),
             link_lives: LINK_LIVES,
+            roles: BTreeMap::new(),
             signatures: 0,
             telling: Telling::Once,
             overlooked: BTreeSet::new(),
@@ -274,6 +221,16 @@ impl Truth {
 
     /// Somebody posts some files, or only words.
     pub(super) fn post(&self, channel: ChannelId, sorts: &[Sort]) -> MessageId {
+        self.post_by(None, channel, sorts)
+    }
+
+    /// Somebody posts, whose turn it is unless it is said who.
+    pub(super) fn post_by(
+        &self,
+        author: Option<UserId>,
+        channel: ChannelId,
+        sorts: &[Sort],
+    ) -> MessageId {
         let mut state = self.state();
         let id = MessageId(state.next_id());
         let files = sorts
@@ -290,7 +247,7 @@ impl Truth {
             files,
             hearing: Hearing::default(),
         };
-        let author = UserId(500 + id.0 % PEOPLE);
+        let author = author.unwrap_or(UserId(500 + id.0 % PEOPLE));
         let post = Post { author, versions: vec![version], deleted: None };
         let place = state.channels.get_mut(&channel).unwrap();
         place.posts.insert(id, post);
@@ -359,6 +316,18 @@ impl Truth {
         self.ring();
     }
 
+    /// A session that is given up tells nothing any more.
+    pub(super) fn forget_late(&self) {
+        self.state().late.clear();
+    }
+
+    /// All messages that were deleted.
+    pub(super) fn deleted(&self) -> Vec<MessageId> {
+        let state = self.state();
+        let deleted = state.posts().filter(|(_, post, _)| post.deleted.is_some());
+        deleted.map(|(id, ..)| id).collect()
+    }
+
     /// Everybody may see a channel and its threads, or only some.
     pub(super) fn open_to(&self, channel: ChannelId, public: bool) {
         let mut state = self.state();
@@ -412,6 +381,13 @@ pub(super) enum TakeOff {
 }
 
 impl State {
+    /// Everything that was ever posted.
+    pub(super) fn posts(&self) -> impl Iterator<Item = (MessageId, &Post, &Channel)> {
+        let channels = self.channels.values();
+        channels
+            .flat_map(|channel| channel.posts.iter().map(move |(id, post)| (*id, post, channel)))
+    }
+
     pub(super) fn now(&self) -> Timestamp {
         match &self.clock {
             Time::Runs(clock) => clock.now(),
@@ -425,70 +401,8 @@ impl State {
         self.last_id
     }
 
-    /// Tells the session of an event, and of those that came late.
-    fn tell(&mut self, event: &Told) -> Hearing {
-        let mut hearing = Hearing::default();
-        let (now, later) = match self.telling {
-            Telling::Once => (1, 0),
-            Telling::Twice => (2, 0),
-            Telling::Never => (0, 0),
-            Telling::Late => (0, 1),
-            Telling::Again => (1, 1),
-        };
-        for _ in 0..now {
-            hearing.0.extend(self.send(event));
-        }
-        if now > 0 {
-            self.catch_up();
-        }
-        self.late.extend(std::iter::repeat_n(event.clone(), later));
-        hearing
-    }
-
-    /// Sends what is late.
-    fn catch_up(&mut self) {
-        for event in std::mem::take(&mut self.late) {
-            let Some(heard) = self.send(&event) else { continue };
-            match event {
-                Told::Edited(channel, id, version) => {
-                    self.post_mut(channel, id).versions[version].hearing.0.push(heard);
-                }
-                Told::Deleted(channel, id) => {
-                    let deleted = &mut self.post_mut(channel, id).deleted;
-                    deleted.as_mut().expect("it was deleted").0.push(heard);
-                }
-                Told::Here | Told::Posted(..) | Told::Thread(_) | Told::PlacesChanged => {}
-                Told::GuildLost => {}
-                Told::ChannelGone(channel) => {
-                    for place in self.channels.values_mut() {
-                        if place.place.id != channel && place.place.parent != Some(channel) {
-                            continue;
-                        }
-                        for post in place.posts.values_mut() {
-                            post.deleted.as_mut().expect("it was deleted").0.push(heard);
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    fn post_mut(&mut self, channel: ChannelId, id: MessageId) -> &mut Post {
-        let posts = &mut self.channels.get_mut(&channel).expect("it was told of").posts;
-        posts.get_mut(&id).expect("it was told of")
-    }
-
-    /// The place of an event in the session, if there is one. A session that another one followed hears nothing more.
-    fn send(&mut self, event: &Told) -> Option<(usize, u64)> {
-        let number = self.sessions.len().checked_sub(1)?;
-        let events = &mut self.sessions[number].events;
-        events.push(event.clone());
-        Some((number, events.len() as u64))
-    }
-
-    /// Whether somebody who resumes as Discord allows hears of a change for certain.
-    pub(super) fn is_heard(&self, hearing: &Hearing) -> bool {
-        hearing.0.iter().any(|(session, number)| *number < self.sessions[*session].lost_from)
+    pub(super) fn roles_of(&self, user: UserId) -> BTreeSet<RoleId> {
+        self.roles.get(&user).cloned().unwrap_or_default()
     }
 
     /// A link to a file that is signed now.
@@ -507,6 +421,7 @@ impl State {
         version: Option<usize>,
     ) -> Message {
         let post = &self.channels[&channel].posts[&id];
+        let author_id = post.author;
         let author = Author {
             id: post.author,
             name: name_of(post.author),
@@ -525,8 +440,16 @@ impl State {
             edited: version.edited,
             carries_media: !attachments.is_empty(),
             attachments,
-            raw: format!("{{\"id\":\"{id}\"}}").into(),
+            raw: self.raw(id, author_id),
         }
+    }
+
+    /// What matters of it in Discord's own words, with the roles of its author as the gateway tells them.
+    fn raw(&self, id: MessageId, author: UserId) -> Box<str> {
+        let roles: Vec<_> = self.roles_of(author).into_iter().collect();
+        serde_json::json!({ "id": id, "author": { "id": author }, "member": { "roles": roles } })
+            .to_string()
+            .into()
     }
 
     fn attachment(&mut self, id: AttachmentId) -> Attachment {

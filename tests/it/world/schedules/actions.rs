@@ -24,6 +24,9 @@ const CLOCK_ERROR: Duration = Duration::from_mins(50);
 /// no clock is as wrong as that.
 const OF_A_LINK: u32 = 8;
 
+/// How many messages go at once at most: more files than count as a wave.
+const PURGED: usize = 60;
+
 /// Something that may happen.
 type Action = fn(&mut Schedule);
 
@@ -33,6 +36,7 @@ const ACTIONS: &[(u32, Action)] = &[
     (4, post_several),
     (4, edit),
     (5, delete),
+    (1, purge),
     (2, thread),
     (2, permission),
     (2, bucket_goes_away),
@@ -103,6 +107,19 @@ fn edit(schedule: &mut Schedule) {
 fn delete(schedule: &mut Schedule) {
     let Some((channel, message)) = some_message(schedule) else { return };
     schedule.world.truth.delete(channel, message);
+}
+
+/// Somebody tidies up, or is an attacker: the latest messages of a place go all at once.
+fn purge(schedule: &mut Schedule) {
+    let channel = some_channel(schedule);
+    let most = schedule.dice.random_range(2..PURGED);
+    let messages: Vec<_> = {
+        let state = schedule.world.truth.state();
+        state.channels[&channel].posts.keys().rev().take(most).copied().collect()
+    };
+    for message in messages {
+        schedule.world.truth.delete(channel, message);
+    }
 }
 
 /// A thread begins, or is archived.

@@ -3,10 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::world::{fate::Step, point::Point};
+use crate::world::{
+    fate::Step,
+    point::{self, Point},
+};
 
 /// What commits write: before them, between them and their flush, and after that.
 const ROWS: &[&str] = &[
+    "archive",
     "changed months",
     "changed months removed",
     "changed people",
@@ -19,34 +23,55 @@ const ROWS: &[&str] = &[
     "garbage removed",
     "gateway sessions",
     "guilds",
+    "homes",
     "jobs",
     "jobs removed",
+    "kept messages",
     "people",
     "places",
     "policy",
     "posts",
     "publication",
+    "published coverage",
     "published indexes",
     "published shards",
     "raw messages",
     "ready jobs",
     "ready jobs removed",
+    "removals",
+    "removed files",
     "renewals",
     "renewals removed",
+    "seals",
     "starts",
     "tallies",
+    "tip",
     "tombstones",
     "uses",
+    "uses of stills",
 ];
 
 /// What is put into the bucket: before and after.
-const PUT: &[&str] = &["avatar", "index", "lease", "media", "page", "shard", "still", "users"];
+const PUT: &[&str] = &[
+    "avatar",
+    "index",
+    "lease",
+    "media",
+    "messages",
+    "page",
+    "private hidden",
+    "private state",
+    "shard",
+    "still",
+    "users",
+];
 
 /// What is deleted there: before and after.
-const DELETED: &[&str] = &["index", "lease", "shard", "users"];
+const DELETED: &[&str] =
+    &["index", "lease", "media", "messages", "private hidden", "private state", "shard", "users"];
 
 /// What is read there.
-const GOT: &[&str] = &["lease", "media"];
+const GOT: &[&str] = &["lease", "media", "private state"];
 
 /// What Discord answers.
 const ANSWERED: &[&str] =
@@ -62,27 +87,23 @@ const LOOKED: &[&str] = &["file", "link"];
 const HEARD: &[&str] = &["deleted", "edited", "places changed", "posted", "server there", "thread"];
 
 /// What else is written, put, deleted and read, too seldom for a process to die there every day.
-const ROWS_TOO: &[&str] = &[
-    "a table without a name",
+const ROWS_TOO: &[&str] =
+    &["aftermath", "mass deletions", "published changes", "recalled months", "second readings"];
+const DELETED_TOO: &[&str] = &["still"];
+const GOT_TOO: &[&str] =
+    &["index", "manifest", "messages", "private hidden", "shard", "still", "users"];
+
+/// What comes about in some schedules only: where something is deleted, a disk is lost, or a copy is kept.
+const SELDOM: &[&str] = &[
     "archive",
-    "archive removed",
     "homes",
-    "homes removed",
-    "kept messages",
-    "kept messages removed",
-    "published changes",
+    "messages",
+    "private hidden",
+    "private state",
     "published coverage",
-    "published coverage removed",
-    "published shards removed",
     "removals",
-    "removals removed",
     "removed files",
-    "removed files removed",
-    "tip",
 ];
-const PUT_TOO: &[&str] = &["messages", "private hidden"];
-const DELETED_TOO: &[&str] = &["media", "messages", "private hidden", "still"];
-const GOT_TOO: &[&str] = &["manifest", "private hidden", "still"];
 
 /// Moments that are met now and then: a run of the length of every day may miss them, a long one meets them.
 const RARE: &[&str] = &[
@@ -98,19 +119,27 @@ const RARE: &[&str] = &[
 
 /// Whether a run of every day may miss a moment.
 pub(super) fn is_rare(point: &Point) -> bool {
-    RARE.contains(&point.to_string().as_str())
+    let media_goes =
+        point.about == "media" && matches!(point.step, Step::Delete | Step::DeleteDone);
+    media_goes || SELDOM.contains(&point.about) || RARE.contains(&point.to_string().as_str())
 }
 
 /// Every moment that somebody has thought of.
 pub(super) fn known() -> BTreeSet<Point> {
     let too: &[(&[Step], &[&'static str])] = &[
         (&[Step::Commit, Step::Flush, Step::Flushed], ROWS_TOO),
-        (&[Step::Put, Step::PutDone], PUT_TOO),
         (&[Step::Delete, Step::DeleteDone], DELETED_TOO),
         (&[Step::Got], GOT_TOO),
     ];
     let mut known = all();
     known.extend(points(too));
+    // Whoever begins a restore again clears what the last one left in any table.
+    for table in ROWS.iter().chain(ROWS_TOO) {
+        let removed = point::name(format!("{table} removed"));
+        known.extend(
+            [Step::Commit, Step::Flush, Step::Flushed].map(|step| Point::new(step, removed)),
+        );
+    }
     known
 }
 
