@@ -27,10 +27,11 @@ test: setup ## runs every test
 	$(BUILD)
 	cargo test --workspace --no-fail-fast
 
-lint: ## checks format, lints, dependencies and documentation
-	@scripts/setup compiler
+lint: ## checks format, lints, types of the page, dependencies and documentation
+	@scripts/setup compiler node
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	scripts/tsc
 	scripts/cargo-deny check bans licenses sources
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 

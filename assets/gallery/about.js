@@ -4,8 +4,8 @@ import { element, fill } from "./elements.js";
 import { icon } from "./icons.js";
 import { date, moment, number, say, size } from "./text.js";
 
-/** @typedef {import("./manifest.js").Channel} Channel */
-/** @typedef {import("./manifest.js").Manifest} Manifest */
+/** @typedef {import("./format.js").Channel} Channel */
+/** @typedef {import("./format.js").Manifest} Manifest */
 
 /**
  * @param {HTMLDialogElement} dialog
@@ -71,7 +71,21 @@ function coverage(channel) {
       { class: "covered-words" },
       element("p", { class: "covered-name" }, element("bdi", {}, channel.name), element("span", { class: "covered-count" }, number(channel.entries))),
       element("p", { class: "covered-since" }, words),
-      ...holes.map((hole) => element("p", { class: "covered-hole" }, say("hole", { from: date(Date.parse(hole.from)), to: date(Date.parse(hole.to)), why: hole.why }))),
+      ...holes.map((hole) => element("p", { class: "covered-hole" }, say("hole", { from: date(Date.parse(hole.from)), to: date(Date.parse(hole.to)), why: reason(hole.why) }))),
     ),
   );
+}
+
+/** The service's words for a permission that its bot lacks. */
+const PERMISSION = /^the bot lacks the permission (.+)$/;
+
+/**
+ * The service gives its reasons in English; those it is known to give are said in the reader's language.
+ *
+ * @param {string} why
+ */
+function reason(why) {
+  const permission = PERMISSION.exec(why);
+  if (permission) return say("holePermission", { name: permission[1] });
+  return why === "not read yet" ? say("holeUnread") : why === "deleted on Discord" ? say("holeDeleted") : why;
 }

@@ -1,16 +1,17 @@
 // The choice beside the grid: channels by category with their threads, and people.
 
-import { address } from "./address.js";
+import { changed } from "./address.js";
+import { conditionWords, drawConditions } from "./conditions.js";
 import { element, fill } from "./elements.js";
 import { icon } from "./icons.js";
 import { portrait } from "./people.js";
 import { number, say } from "./text.js";
 
 /** @typedef {import("./address.js").View} View */
-/** @typedef {import("./manifest.js").Channel} Channel */
-/** @typedef {import("./manifest.js").Manifest} Manifest */
-/** @typedef {import("./people.js").Person} Person */
-/** @typedef {import("./shards.js").Thread} Thread */
+/** @typedef {import("./format.js").Channel} Channel */
+/** @typedef {import("./format.js").Manifest} Manifest */
+/** @typedef {import("./format.js").Person} Person */
+/** @typedef {import("./format.js").Thread} Thread */
 
 /** Threads shown at once: a forum may have thousands. */
 const SHOWN_THREADS = 12;
@@ -40,7 +41,9 @@ export class Filters {
       },
     });
     fill(this.peopleGroup, element("h2", { class: "filter-title" }, say("people")), this.search, this.people);
-    fill(root, this.channels, this.peopleGroup);
+    this.conditions = element("div", { class: "conditions" });
+    this.more = element("details", { class: "filter-group more" }, element("summary", { class: "filter-title" }, say("moreFilters")), this.conditions);
+    fill(root, this.channels, this.more, this.peopleGroup);
     // Following a link closes the panel where it lies over the grid.
     root.addEventListener("click", (event) => {
       if (event.target instanceof Element && event.target.closest("a") && root.matches(":popover-open")) root.hidePopover();
@@ -62,6 +65,9 @@ export class Filters {
     this.view = view;
     this.#drawChannels();
     this.#drawPeople();
+    // Drawn anew while somebody is typing a date, it would take the field away from under them.
+    if (!this.conditions.contains(document.activeElement)) drawConditions(this.conditions, view);
+    if (conditionWords(view).length) this.more.open = true;
   }
 
   /** @param {Map<string, Person>} persons */
@@ -147,7 +153,7 @@ export class Filters {
 function choice(view, current, sign, name, count) {
   const link = element(
     "a",
-    { class: "choice", attributes: { href: address({ ...view, clip: null }), "aria-current": current && "true" } },
+    { class: "choice", attributes: { href: changed(view, {}), "aria-current": current && "true" } },
     sign,
     element("bdi", { class: "choice-name" }, name),
     count !== null && element("span", { class: "choice-count" }, number(count)),

@@ -1,11 +1,11 @@
 // The row of kinds above the grid.
 
-import { KINDS, address } from "./address.js";
+import { KINDS, changed } from "./address.js";
 import { element, fill } from "./elements.js";
 import { icon } from "./icons.js";
 import { say } from "./text.js";
 
-/** @type {Record<import("./shards.js").Kind, import("./text.js").Key>} */
+/** @type {Record<import("./format.js").Kind, import("./text.js").Key>} */
 const NAMES = { video: "videos", image: "images", audio: "audios", file: "files" };
 
 /**
@@ -13,11 +13,11 @@ const NAMES = { video: "videos", image: "images", audio: "audios", file: "files"
  * @param {import("./address.js").View} view
  */
 export function drawKinds(root, view) {
-  const all = chip(address({ ...view, kind: null, clip: null }), view.kind === null, "all", say("all"));
+  const all = chip(changed(view, { kind: null }), view.kind === null, "all", say("all"));
   const kinds = KINDS.map((kind) => {
     const current = view.kind === kind;
     // Choosing the one that is chosen lets all kinds in again: on a phone there is no room for "all".
-    return chip(address({ ...view, kind: current ? null : kind, clip: null }), current, kind, say(NAMES[kind]));
+    return chip(changed(view, { kind: current ? null : kind }), current, kind, say(NAMES[kind]));
   });
   fill(root, all, ...kinds);
 }

@@ -2,22 +2,25 @@
 
 import { closeByShade, openAbout } from "./about.js";
 import { address, clipOf, parseAddress, sameGrid } from "./address.js";
-import { byId, element, fill } from "./elements.js";
+import { byId, fill } from "./elements.js";
 import { FileMissing } from "./files.js";
 import { Filters } from "./filters.js";
 import { Grid } from "./grid.js";
+import { drawHeading } from "./heading.js";
 import { icon } from "./icons.js";
 import { drawKinds } from "./kinds.js";
 import { NewerArchive, readManifest } from "./manifest.js";
 import { MANY, compare, watch } from "./news.js";
-import { person, readPeople } from "./people.js";
+import { readPeople } from "./people.js";
+import { rememberPlace, rememberedPlace } from "./place.js";
 import { Player } from "./player.js";
-import { find, walkThrough } from "./selection.js";
+import { Scrubber } from "./scrubber.js";
+import { find } from "./selection.js";
 import { readIndex, whenIndexRead } from "./shards.js";
-import { fileName, say } from "./text.js";
+import { fileName, say, translatePage } from "./text.js";
 
 /** @typedef {import("./address.js").View} View */
-/** @typedef {import("./manifest.js").Manifest} Manifest */
+/** @typedef {import("./format.js").Manifest} Manifest */
 /** @typedef {import("./shards.js").Entry} Entry */
 
 /** A notice is read in this time, in milliseconds; screen readers have said it at once. */
@@ -35,20 +38,23 @@ let view = parseAddress(location.hash);
 let openedHere = false;
 /** Names of threads, as far as their indexes were read. @type {Map<string, string>} */
 const threadNames = new Map();
-/** The piece the player shows or showed last. @type {string | null} */
+/** The piece the player shows or showed last. @type {Entry | null} */
 let lastShown = null;
 let noticeTimer = 0;
 
 const filters = new Filters(byId("filters"));
-const grid = new Grid(byId("grid"), byId("progress"), { manifest: current, renew, channelName });
-const player = new Player(/** @type {HTMLDialogElement} */ (byId("player")), { mode: () => current().media, channelName, notify, neighbour, moved, closed });
+const grid = new Grid(byId("grid"), byId("progress"), { manifest: current, renew, channelName, moved: () => scrubber.update() });
+const scrubber = new Scrubber(byId("scrubber"), grid);
+const player = new Player(/** @type {HTMLDialogElement} */ (byId("player")), { mode: () => current().media, channelName, notify, neighbour: (entry, direction) => grid.neighbour(entry, direction), moved, closed });
 
+translatePage();
 fill(byId("open-filters"), icon("menu"));
 fill(byId("open-about"), icon("info"));
 byId("open-about").addEventListener("click", () => manifest && openAbout(about, manifest));
 byId("skip").addEventListener("click", () => byId("main").focus());
 news.addEventListener("click", showNews);
 closeByShade(about);
+rememberPlace(grid, () => view, (month) => (view = { ...view, month }));
 addEventListener("hashchange", () => follow(parseAddress(location.hash)));
 whenIndexRead((index) => {
   for (const thread of index.threads) threadNames.set(thread.id, thread.name);
@@ -73,7 +79,7 @@ function start() {
   drawFrame();
   // The piece an address names comes first; the grid is read behind it.
   if (view.clip) void openClip(view);
-  grid.show(view);
+  grid.show(view, rememberedPlace(view));
 }
 
 /** The manifest, of which every part but this one may assume that it has been read. */
@@ -94,8 +100,12 @@ function follow(next) {
   if (!sameGrid(before, next)) {
     news.hidden = true;
     drawFrame();
-    grid.show(next);
-    scrollTo(0, 0);
+    grid.show(next, rememberedPlace(next));
+  } else if (next.month !== before.month && !next.clip && !before.clip) {
+    // Somebody wrote another month into the address, or followed such a link.
+    const place = rememberedPlace(next);
+    if (place) void grid.goTo(place);
+    else scrollTo(0, 0);
   }
   if (next.clip) {
     openedHere ||= !before.clip;
@@ -109,9 +119,8 @@ function follow(next) {
 /** @param {View} wanted */
 async function openClip(wanted) {
   if (!wanted.clip) return;
-  const at = grid.positions.get(wanted.clip.id);
   try {
-    const entry = at === undefined ? await findRenewed(wanted.clip) : grid.entries[at];
+    const entry = grid.entryOf(wanted.clip.id) ?? (await findRenewed(wanted.clip));
     if (view !== wanted) return;
     if (entry) player.show(entry);
     else player.say(say("notFound"));
@@ -136,23 +145,6 @@ async function findRenewed(clip) {
   }
 }
 
-/**
- * The piece after (1) or before (-1) another in the order of the grid, though the grid may not have come to it yet.
- *
- * @param {Entry} entry
- * @param {1 | -1} direction
- * @returns {Promise<Entry | null>}
- */
-async function neighbour(entry, direction) {
-  const at = grid.positions.get(entry.Id);
-  if (at === undefined) return walkThrough(current(), view, direction, entry).next();
-  if (at + direction < 0) return null;
-  while (at + direction >= grid.entries.length) {
-    if (!(await grid.more())) return null;
-  }
-  return grid.entries[at + direction];
-}
-
 /** @param {Entry} entry */
 function moved(entry) {
   view = { ...view, clip: clipOf(entry) };
@@ -175,12 +167,12 @@ function leavePlayer() {
   const shown = lastShown;
   player.hide();
   drawTitle(null);
-  if (shown) grid.tileOf(shown)?.focus();
+  if (shown) void grid.reveal(shown).catch(() => {});
 }
 
 /** @param {Entry | null} entry */
 function drawTitle(entry) {
-  lastShown = entry?.Id ?? null;
+  lastShown = entry;
   const parts = [entry ? fileName(entry) : view.channel && channelName(view.thread ?? view.channel), current().title];
   document.title = parts.filter(Boolean).join(" · ");
 }
@@ -189,23 +181,25 @@ function drawFrame() {
   fill(byId("title"), current().title);
   filters.show(current(), view);
   drawKinds(byId("kinds"), view);
-  drawHeading();
+  drawTop();
   drawTitle(null);
   const chosen = current().channels.find((channel) => channel.id === view.channel);
   // The names of its threads are needed at once, the grid may take longer to come to them.
-  if (chosen) readIndex(chosen).then(drawHeading, () => {});
+  if (chosen) readIndex(chosen).then(drawTop, () => {});
 }
 
-function drawHeading() {
-  const chosen = [view.channel && channelName(view.thread ?? view.channel), view.person && (person(view.person)?.name ?? say("unknownPerson"))].filter(Boolean);
-  const channel = current().channels.find(({ id }) => id === view.channel);
-  const count = !view.person && !view.kind && !view.thread ? (channel ? channel.entries : current().totals.entries) : null;
-  fill(
-    byId("heading"),
-    element("p", { class: "heading-name" }, ...(chosen.length ? chosen.flatMap((name, at) => [at > 0 && " · ", element("bdi", {}, name)]) : [say("everything")])),
-    count !== null && element("p", { class: "heading-count" }, say("entries", { n: count })),
-    chosen.length > 0 && element("a", { class: "heading-clear", attributes: { href: address({ kind: view.kind }), "aria-label": say("showEverything") } }, icon("close")),
-  );
+function drawTop() {
+  drawHeading(byId("heading"), current(), view, { channelName, surprise: () => void surprise() });
+}
+
+/** Opens any piece of what is looked at. */
+async function surprise() {
+  try {
+    const entry = await grid.pick();
+    if (entry) location.hash = address({ ...view, clip: clipOf(entry) });
+  } catch (error) {
+    notify(say("failed", { why: error instanceof Error ? error.message : String(error) }));
+  }
 }
 
 /**
@@ -241,8 +235,8 @@ async function publish(fresh) {
   const shownFor = view;
   filters.setPeople(await readPeople(fresh));
   filters.show(fresh, view);
-  drawHeading();
-  const { count, renewed } = await compare(fresh, view, grid.entries);
+  drawTop();
+  const { count, renewed } = await compare(fresh, view, grid.newest, grid.waiting);
   if (!sameGrid(shownFor, view)) return;
   grid.refresh(renewed);
   if (player.entry) renewed.filter((entry) => entry.Id === player.entry?.Id).forEach((entry) => player.show(entry));

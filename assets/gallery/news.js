@@ -1,11 +1,11 @@
 // Looks for a new publication now and then, and says quietly what it brought.
 
+import { clipOf } from "./address.js";
 import { readManifest } from "./manifest.js";
-import { newestFirst } from "./shards.js";
-import { walkThrough } from "./selection.js";
+import { find, walkThrough } from "./selection.js";
 
 /** @typedef {import("./address.js").View} View */
-/** @typedef {import("./manifest.js").Manifest} Manifest */
+/** @typedef {import("./format.js").Manifest} Manifest */
 /** @typedef {import("./shards.js").Entry} Entry */
 
 /** The service publishes once a minute at most, so looking more often finds nothing. */
@@ -42,29 +42,23 @@ export function watch(generation, changed) {
 }
 
 /**
- * What a new manifest brings to a view: how many entries are newer than all it shows,
+ * What a new manifest brings to a view: how many entries are newer than all it showed,
  * and those among the shown that were waiting for their still or file, as they are now.
  *
  * @param {Manifest} manifest
  * @param {View} view
- * @param {Entry[]} shown
+ * @param {number} newest
+ * @param {Entry[]} waiting
  * @returns {Promise<{ count: number, renewed: Entry[] }>}
  */
-export async function compare(manifest, view, shown) {
+export async function compare(manifest, view, newest, waiting) {
   const walk = walkThrough(manifest, view);
-  const newest = shown[0] ?? null;
-  const waiting = shown.findLast((entry) => isWaiting(entry, manifest.media)) ?? null;
-  const renewed = [];
   let count = 0;
-  for (let entry = await walk.next(); entry; entry = await walk.next()) {
-    if (!newest || newestFirst(entry, newest) < 0) {
-      count += 1;
-      if (count > MANY && !waiting) break;
-    } else if (waiting && newestFirst(entry, waiting) <= 0) {
-      renewed.push(entry);
-    } else {
-      break;
-    }
+  for (let entry = await walk.next(); entry && entry.time > newest && count <= MANY; entry = await walk.next()) count += 1;
+  const renewed = [];
+  for (const entry of waiting.slice(0, MANY)) {
+    const fresh = await find(manifest, clipOf(entry));
+    if (fresh) renewed.push(fresh);
   }
   return { count, renewed };
 }
@@ -73,7 +67,7 @@ export async function compare(manifest, view, shown) {
  * @param {Entry} entry
  * @param {"copy" | "link"} mode
  */
-function isWaiting(entry, mode) {
+export function isWaiting(entry, mode) {
   if (entry.Gone) return false;
   const pictured = entry.Kind === "video" || entry.Kind === "image";
   return (mode === "copy" && !entry.Media) || (pictured && !entry.Thumbnail);

@@ -3,7 +3,7 @@
 import { element } from "./elements.js";
 import { readJson } from "./files.js";
 
-/** @typedef {{ name: string, avatar: string | null, bot: boolean }} Person */
+/** @typedef {import("./format.js").Person} Person */
 
 /** The colours of the round initials of people without a picture; each is dark enough for white letters. */
 const SHADES = 8;
@@ -14,11 +14,12 @@ let known = { path: null, people: new Map() };
 /**
  * Reads the people a manifest names; those of the publication before stay when that fails.
  *
- * @param {import("./manifest.js").Manifest} manifest
+ * @param {import("./format.js").Manifest} manifest
  * @returns {Promise<Map<string, Person>>}
  */
 export async function readPeople(manifest) {
   if (manifest.users && manifest.users !== known.path) {
+    /** @type {import("./format.js").PeopleFile} */
     const { users } = await readJson(manifest.users);
     known = { path: manifest.users, people: new Map(Object.entries(users)) };
   }

@@ -3,13 +3,13 @@
 import { element, fill } from "./elements.js";
 import { drawDetails } from "./details.js";
 import { icon } from "./icons.js";
+import { Playback } from "./playback.js";
 import { clear, present } from "./stage.js";
+import { watchSwipes } from "./swipes.js";
 import { fileName, say } from "./text.js";
+import { Zoom } from "./zoom.js";
 
 /** @typedef {import("./shards.js").Entry} Entry */
-
-/** A finger that moved this far, in pixels, and mostly sideways, meant to turn the page. */
-const SWIPE = 56;
 
 /** What a jump within a video skips, in seconds. */
 const JUMP = 5;
@@ -36,11 +36,15 @@ export class Player {
     /** @type {Entry | null} */
     this.entry = null;
     this.stage = element("div", { class: "stage" });
+    this.controls = element("div", { class: "controls" });
     this.details = element("div", { class: "details" });
+    this.playback = new Playback(this.controls, { turn: (direction) => this.turn(direction), notify: surroundings.notify });
+    /** @type {Zoom | null} */
+    this.zoom = null;
     this.newer = this.#turner("previous", -1);
     this.older = this.#turner("next", 1);
     const close = element("button", { class: "icon-button player-close", attributes: { type: "button", "aria-label": say("close") }, on: { click: () => this.#leave() } }, icon("close"));
-    fill(dialog, element("div", { class: "theatre" }, this.stage, this.newer, this.older), this.details, close);
+    fill(dialog, element("div", { class: "theatre" }, this.stage, this.newer, this.older, this.controls), this.details, close);
     dialog.addEventListener("cancel", (event) => {
       event.preventDefault();
       this.#leave();
@@ -49,7 +53,7 @@ export class Player {
     dialog.addEventListener("keydown", (event) => this.#key(event), { capture: true });
     // What had the focus may have been replaced by what comes next, and the keys would go nowhere.
     new MutationObserver(() => this.#keepFocus()).observe(dialog, { childList: true, subtree: true });
-    this.#watchSwipes();
+    watchSwipes(this.stage, () => !this.zoom?.isClose, (direction) => void this.turn(direction));
   }
 
   /** @param {Entry} entry */
@@ -60,7 +64,7 @@ export class Player {
     this.dialog.setAttribute("aria-label", fileName(entry));
     this.newer.disabled = false;
     this.older.disabled = false;
-    present(this.stage, entry, this.surroundings.mode());
+    present(this.stage, entry, this.surroundings.mode(), (shown) => this.#control(shown, entry));
     drawDetails(this.details, entry, { mode: this.surroundings.mode(), channelName: this.surroundings.channelName, notify: this.surroundings.notify });
     this.dialog.scrollTop = 0;
   }
@@ -76,6 +80,7 @@ export class Player {
     this.dialog.setAttribute("aria-label", words);
     this.newer.disabled = true;
     this.older.disabled = true;
+    this.#control(null, null);
     clear(this.stage);
     fill(this.stage, element("p", { class: "stage-words stage-why" }, words));
     fill(this.details);
@@ -84,6 +89,7 @@ export class Player {
   /** Closes without telling anybody; the browser gives the focus back to where it came from. */
   hide() {
     if (!this.dialog.open) return;
+    this.#control(null, null);
     clear(this.stage);
     this.entry = null;
     this.dialog.close();
@@ -112,6 +118,19 @@ export class Player {
     } finally {
       this.turning = false;
     }
+  }
+
+  /**
+   * Gives what is on the stage its controls.
+   *
+   * @param {import("./stage.js").Shown} shown
+   * @param {Entry | null} entry
+   */
+  #control(shown, entry) {
+    this.zoom?.leave();
+    this.zoom = null;
+    this.playback.attend(shown instanceof HTMLMediaElement ? shown : null, entry);
+    if (shown instanceof HTMLImageElement) this.zoom = new Zoom(shown, this.stage, this.controls);
   }
 
   #open() {
@@ -144,52 +163,27 @@ export class Player {
 
   /** @param {KeyboardEvent} event */
   #key(event) {
-    if (event.altKey || event.ctrlKey || event.metaKey) return;
+    // A list is gone through by its own keys.
+    if (event.altKey || event.ctrlKey || event.metaKey || event.target instanceof HTMLSelectElement) return;
     const rightToLeft = getComputedStyle(this.dialog).direction === "rtl";
     const arrow = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     const playing = this.stage.querySelector("video, audio");
     const media = playing instanceof HTMLMediaElement ? playing : null;
     if (arrow && event.shiftKey) {
       if (media) media.currentTime = Math.max(0, media.currentTime + arrow * JUMP);
+    } else if (this.zoom?.key(event)) {
+      // It moved or grew.
     } else if (arrow) {
       void this.turn((rightToLeft ? -arrow : arrow) === 1 ? 1 : -1);
     } else if (event.key === " " && media && event.target === this.dialog) {
       if (media.paused) media.play().catch(() => {});
       else media.pause();
-    } else {
+    } else if (!this.playback.key(event)) {
       return;
     }
     event.preventDefault();
     event.stopPropagation();
   }
-
-  #watchSwipes() {
-    /** @type {{ x: number, y: number } | null} */
-    let began = null;
-    this.stage.addEventListener("touchstart", (event) => {
-      const [touch] = event.touches;
-      began = event.touches.length === 1 && touch && !onControls(event.target, touch.clientY) ? { x: touch.clientX, y: touch.clientY } : null;
-    }, { passive: true });
-    this.stage.addEventListener("touchend", (event) => {
-      const touch = event.changedTouches[0];
-      if (!began || !touch) return;
-      const [x, y] = [touch.clientX - began.x, touch.clientY - began.y];
-      began = null;
-      if (Math.abs(x) > SWIPE && Math.abs(x) > 2 * Math.abs(y)) void this.turn(x < 0 ? 1 : -1);
-    }, { passive: true });
-  }
-}
-
-/**
- * Whether a touch began on the bar a player is wound by.
- *
- * @param {EventTarget | null} target
- * @param {number} y
- */
-function onControls(target, y) {
-  if (!(target instanceof HTMLMediaElement)) return false;
-  const bar = 64;
-  return y > target.getBoundingClientRect().bottom - bar;
 }
 
 /**

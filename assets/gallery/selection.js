@@ -1,15 +1,48 @@
-// What a view selects: which channels have to be read, and which of their entries are shown.
+// What a view selects: which channels have to be read, how far back, and which of their entries are shown.
 
 import { readIndex, readShard } from "./shards.js";
-import { OLDER, Walk } from "./walk.js";
+import { NEWER, OLDER, Walk } from "./walk.js";
 
 /** @typedef {import("./address.js").Clip} Clip */
 /** @typedef {import("./address.js").View} View */
-/** @typedef {import("./manifest.js").Manifest} Manifest */
+/** @typedef {import("./format.js").Manifest} Manifest */
 /** @typedef {import("./shards.js").Entry} Entry */
 
 /**
- * The entries of a view, from a place onwards.
+ * The channels in which a view looks.
+ *
+ * @param {Manifest} manifest
+ * @param {View} view
+ */
+export function channelsOf(manifest, view) {
+  return manifest.channels.filter((channel) => !view.channel || channel.id === view.channel);
+}
+
+/**
+ * The way through time that a view takes. Sorted by anything else than time, there is none, and the newest come first.
+ *
+ * @param {View} view
+ */
+export function directionOf(view) {
+  return view.sort === "oldest" ? NEWER : OLDER;
+}
+
+/**
+ * The times that a view lets in, the first included and the second not: whole days of the reader's own calendar.
+ *
+ * @param {View} view
+ * @returns {{ since: number, before: number }}
+ */
+export function spanOf(view) {
+  const since = view.from ? new Date(`${view.from}T00:00`).getTime() : -Infinity;
+  if (!view.to) return { since, before: Infinity };
+  const day = new Date(`${view.to}T00:00`);
+  day.setDate(day.getDate() + 1);
+  return { since, before: day.getTime() };
+}
+
+/**
+ * The entries of a view in the order of time, from a place onwards.
  *
  * @param {Manifest} manifest
  * @param {View} view
@@ -17,8 +50,10 @@ import { OLDER, Walk } from "./walk.js";
  * @param {import("./walk.js").Place | null} [from]
  */
 export function walkThrough(manifest, view, direction = OLDER, from = null) {
-  const channels = manifest.channels.filter((channel) => !view.channel || channel.id === view.channel);
-  return new Walk(channels, (entry) => isShown(view, entry), direction, from);
+  const { since, before } = spanOf(view);
+  const edge = direction === OLDER ? before : since;
+  const start = from ?? (Number.isFinite(edge) ? { time: edge, Id: "" } : null);
+  return new Walk(channelsOf(manifest, view), (entry) => isShown(view, entry), direction, start, direction === OLDER ? since : before);
 }
 
 /**
@@ -49,10 +84,16 @@ export async function find(manifest, clip) {
  * @param {View} view
  * @param {Entry} entry
  */
-function isShown(view, entry) {
+export function isShown(view, entry) {
+  const { since, before } = spanOf(view);
   return (!view.thread || entry.channelId === view.thread)
     && (!view.person || entry.posterId === view.person)
-    && (!view.kind || entry.Kind === view.kind);
+    && (!view.kind || entry.Kind === view.kind)
+    && (view.spoiler === null || entry.Spoiler === (view.spoiler === "only"))
+    && (view.min === null || (entry.Runtime ?? 0) >= view.min)
+    // What has no length is neither short nor long.
+    && (view.max === null || (entry.Runtime !== null && entry.Runtime < view.max))
+    && since <= entry.time && entry.time < before;
 }
 
 /** @param {number} time */

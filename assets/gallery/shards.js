@@ -3,45 +3,16 @@
 import { KINDS } from "./address.js";
 import { readJson } from "./files.js";
 
-/** @typedef {import("./manifest.js").Channel} Channel */
-/** @typedef {"video" | "image" | "audio" | "file"} Kind */
+/** @typedef {import("./format.js").Channel} Channel */
+/** @typedef {import("./format.js").Row} Row */
+/** @typedef {import("./format.js").Thread} Thread */
 
 /**
- * One piece of media in one message. `time` and `channel` are added on reading.
+ * A row as the page uses it: `time` is in milliseconds since 1970, `channel` the one whose index leads here, for a thread its parent.
  *
- * @typedef {object} Entry
- * @property {string} Id
- * @property {string | null} Attachment_id
- * @property {string} Discord_id
- * @property {string} channelId
- * @property {string} guildId
- * @property {string} posterId
- * @property {string} Poster
- * @property {string} Description
- * @property {string} Date
- * @property {string} Link_to_message
- * @property {string | null} Attachment_URL
- * @property {number | null} Expire_Timestamp
- * @property {string} Filename
- * @property {string} Extension
- * @property {Kind} Kind
- * @property {string | null} Content_type
- * @property {number | null} Size
- * @property {number | null} Width
- * @property {number | null} Height
- * @property {number | null} Runtime
- * @property {string | null} Media
- * @property {string | null} Thumbnail
- * @property {boolean} Spoiler
- * @property {boolean} Nsfw
- * @property {string | null} Edited_at
- * @property {string} [Deleted_at] since when it is no longer on Discord, though it is kept here
- * @property {string | null} Gone
- * @property {number} time milliseconds since 1970
- * @property {string} channel the channel whose index leads here; for a thread, its parent
+ * @typedef {Row & { time: number, channel: string }} Entry
  */
 
-/** @typedef {{ id: string, name: string, entries: number }} Thread */
 /** @typedef {{ path: string, count: number, newest: number, oldest: number }} Shard */
 /** @typedef {{ channel: string, threads: Thread[], shards: Shard[] }} Index */
 
@@ -73,6 +44,7 @@ export function whenIndexRead(listener) {
 export async function readIndex(channel) {
   if (!channel.index) return null;
   return remember(indexes, channel.index, Infinity, async (path) => {
+    /** @type {import("./format.js").IndexFile} */
     const raw = await readJson(path);
     const index = { channel: channel.id, threads: raw.threads ?? [], shards: raw.shards.map(withTimes) };
     for (const listener of listeners) listener(index);
@@ -89,20 +61,21 @@ export async function readIndex(channel) {
  */
 export function readShard(channel, shard) {
   return remember(shards, shard.path, KEPT_SHARDS, async (path) => {
+    /** @type {import("./format.js").ShardFile} */
     const { entries } = await readJson(path);
-    return entries.map((/** @type {any} */ raw) => asEntry(raw, channel)).sort(newestFirst);
+    return entries.map((row) => asEntry(row, channel)).sort(newestFirst);
   });
 }
 
 /**
  * An entry as the page uses it; of a kind that this page does not know yet, it still has a file to offer.
  *
- * @param {any} raw
+ * @param {Row} row
  * @param {string} channel
  * @returns {Entry}
  */
-function asEntry(raw, channel) {
-  return { ...raw, Kind: KINDS.includes(raw.Kind) ? raw.Kind : "file", channel, time: Date.parse(raw.Date) };
+function asEntry(row, channel) {
+  return { ...row, Kind: KINDS.includes(row.Kind) ? row.Kind : "file", channel, time: Date.parse(row.Date) };
 }
 
 /**
@@ -128,7 +101,7 @@ function byNumber(a, b) {
 }
 
 /**
- * @param {{ path: string, count: number, newest: string, oldest: string }} shard
+ * @param {import("./format.js").ListedShard} shard
  * @returns {Shard}
  */
 function withTimes(shard) {

@@ -19,22 +19,28 @@ export function fileAddress(entry, mode) {
   return entry.Gone || isExpired(entry) ? null : entry.Attachment_URL;
 }
 
+/** What there is to control once something is shown: a player, a picture, or nothing. @typedef {HTMLMediaElement | HTMLImageElement | null} Shown */
+
 /**
  * Puts an entry on the stage.
  *
  * @param {HTMLElement} stage
  * @param {Entry} entry
  * @param {Mode} mode
+ * @param {(shown: Shown) => void} placed told of each thing that is put there
  */
-export function present(stage, entry, mode) {
+export function present(stage, entry, mode, placed) {
   clear(stage);
+  placed(null);
   const source = fileAddress(entry, mode);
   if (source === null) {
     fill(stage, explained(entry, whyNot(entry)));
   } else if (isHidden(entry)) {
-    fill(stage, veil(entry, () => present(stage, entry, mode)));
+    fill(stage, veil(entry, () => present(stage, entry, mode, placed)));
   } else {
-    fill(stage, medium(stage, entry, source, mode));
+    fill(stage, medium(stage, entry, source, mode, placed));
+    const shown = stage.querySelector("video, audio, .stage-image");
+    if (shown instanceof HTMLMediaElement || shown instanceof HTMLImageElement) placed(shown);
   }
 }
 
@@ -58,9 +64,10 @@ export function clear(stage) {
  * @param {Entry} entry
  * @param {string} source
  * @param {Mode} mode
+ * @param {(shown: Shown) => void} placed
  */
-function medium(stage, entry, source, mode) {
-  const failed = () => void explainFailure(stage, entry, source, mode);
+function medium(stage, entry, source, mode, placed) {
+  const failed = () => void explainFailure(stage, entry, source, mode, placed);
   const name = fileName(entry);
   if (entry.Kind === "video") return video(stage, entry, source, failed);
   if (entry.Kind === "audio") {
@@ -69,7 +76,7 @@ function medium(stage, entry, source, mode) {
     return element("div", { class: "stage-sound" }, picture(entry) ?? icon("audio"), element("bdi", { class: "stage-name" }, name), sound);
   }
   if (entry.Kind === "image") {
-    return element("img", { class: "stage-image", attributes: { src: source, alt: name, width: entry.Width, height: entry.Height }, on: { error: failed } });
+    return element("img", { class: "stage-image", attributes: { src: source, alt: name, width: entry.Width, height: entry.Height, draggable: "false" }, on: { error: failed } });
   }
   return explained(entry, say("noViewer"));
 }
@@ -112,14 +119,16 @@ function begin(player) {
  * @param {Entry} entry
  * @param {string} source
  * @param {Mode} mode
+ * @param {(shown: Shown) => void} placed
  */
-async function explainFailure(stage, entry, source, mode) {
+async function explainFailure(stage, entry, source, mode, placed) {
   // Only its own bucket may be asked; Discord's servers may not, and answer scripts of other pages with nothing.
   const there = mode === "link" ? null : await fetch(source, { method: "HEAD" }).then((answer) => answer.ok, () => false);
   if (!stage.querySelector("video, audio, img.stage-image")) return;
   const type = entry.Content_type ?? entry.Extension;
   const why = there === false ? say("missingFile") : there ? say("cannotPlayWhy", { type }) : say("linkDead");
   clear(stage);
+  placed(null);
   fill(stage, explained(entry, why, there === false ? undefined : say("cannotPlay")));
 }
 

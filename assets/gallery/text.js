@@ -1,16 +1,14 @@
 // Turns values into words: numbers, dates, sizes and the gallery's own sentences.
 
-import english from "./languages/en.js";
-import { element } from "./elements.js";
+import { element, fill } from "./elements.js";
+import { LANGUAGE, words } from "./language.js";
 
-/** @typedef {keyof typeof english} Key */
-
-/** The only language so far; dates and numbers follow it in the reader's own manner of it, so that a page does not mix two. */
-const LANGUAGE = navigator.languages.find((language) => language.startsWith("en")) ?? "en";
+/** @typedef {import("./language.js").Key} Key */
 
 const dates = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: "long" });
 const moments = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: "long", timeStyle: "short" });
 const months = new Intl.DateTimeFormat(LANGUAGE, { month: "long", year: "numeric" });
+const years = new Intl.DateTimeFormat(LANGUAGE, { year: "numeric" });
 const numbers = new Intl.NumberFormat(LANGUAGE);
 const plurals = new Intl.PluralRules(LANGUAGE);
 
@@ -25,12 +23,18 @@ const ADDRESS = /https?:\/\/[^\s<>"]+[^\s<>"'.,;:!?)\]}]/g;
  * @returns {string}
  */
 export function say(key, gaps = {}) {
-  const sentence = english[key];
-  const chosen = typeof sentence === "string" ? sentence : sentence[plurals.select(Number(gaps.n)) === "one" ? "one" : "other"];
+  const sentence = words[key];
+  const chosen = typeof sentence === "string" ? sentence : (sentence[plurals.select(Number(gaps.n))] ?? sentence.other);
   return chosen.replace(/\{(\w+)\}/g, (_, gap) => {
     const value = gaps[gap] ?? "";
     return typeof value === "number" ? number(value) : value;
   });
+}
+
+/** Puts the words of index.html, which stand there in English, into the reader's language. */
+export function translatePage() {
+  for (const node of document.querySelectorAll("[data-say]")) fill(node, say(/** @type {Key} */ (node.getAttribute("data-say"))));
+  for (const node of document.querySelectorAll("[data-name]")) node.setAttribute("aria-label", say(/** @type {Key} */ (node.getAttribute("data-name"))));
 }
 
 /** @param {number} value */
@@ -51,6 +55,21 @@ export function moment(time) {
 /** @param {number} time */
 export function month(time) {
   return months.format(time);
+}
+
+/** @param {number} time */
+export function year(time) {
+  return years.format(time);
+}
+
+/**
+ * A round length in words: `30 sec`, `10 min`.
+ *
+ * @param {number} seconds
+ */
+export function span(seconds) {
+  const minutes = seconds >= 60 && seconds % 60 === 0;
+  return new Intl.NumberFormat(LANGUAGE, { style: "unit", unit: minutes ? "minute" : "second", unitDisplay: "short" }).format(minutes ? seconds / 60 : seconds);
 }
 
 /**

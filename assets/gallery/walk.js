@@ -2,7 +2,7 @@
 
 import { newestFirst, readIndex, readShard } from "./shards.js";
 
-/** @typedef {import("./manifest.js").Channel} Channel */
+/** @typedef {import("./format.js").Channel} Channel */
 /** @typedef {import("./shards.js").Entry} Entry */
 /** @typedef {import("./shards.js").Shard} Shard */
 /** @typedef {{ time: number, Id: string }} Place */
@@ -41,11 +41,17 @@ export class Walk {
    * @param {(entry: Entry) => boolean} accepts
    * @param {1 | -1} [direction]
    * @param {Place | null} [from] where to begin; the entry there is left out
+   * @param {number} [limit] the time at which to end: towards the past the last one that is let in, towards the present the first one that is not
    */
-  constructor(channels, accepts, direction = OLDER, from = null) {
+  constructor(channels, accepts, direction = OLDER, from = null, limit = direction === OLDER ? -Infinity : Infinity) {
     this.accepts = accepts;
     this.direction = direction;
     this.from = from;
+    this.limit = limit;
+    /** What was come by last, accepted or not. @type {Place | null} */
+    this.passed = from;
+    /** How many were come by. */
+    this.seen = 0;
     /** @type {Source[]} */
     this.sources = channels.flatMap((channel) => this.#source(channel));
   }
@@ -57,8 +63,17 @@ export class Walk {
 
   /** @returns {Promise<Entry | null>} the next entry, null at the end */
   async next() {
+    for (;;) {
+      const entry = await this.pass();
+      if (!entry || this.accepts(entry)) return entry;
+    }
+  }
+
+  /** @returns {Promise<Entry | null>} the next entry whether or not it is accepted, null at the end */
+  async pass() {
     while (this.sources.length) {
       const source = this.#first();
+      if (this.#beyond(source.bound)) break;
       if (source.at >= source.entries.length) {
         await this.#read(source);
         continue;
@@ -66,9 +81,21 @@ export class Walk {
       const entry = source.entries[source.at];
       source.at += 1;
       this.#settle(source);
-      if (this.accepts(entry)) return entry;
+      this.passed = entry;
+      this.seen += 1;
+      return entry;
     }
+    this.sources = [];
     return null;
+  }
+
+  /**
+   * Whether nothing that is wanted can come at this time or after it.
+   *
+   * @param {number} time
+   */
+  #beyond(time) {
+    return this.direction === OLDER ? time < this.limit : time >= this.limit;
   }
 
   /**
@@ -107,7 +134,7 @@ export class Walk {
    * @param {Source} source
    */
   async #read(source) {
-    const close = (/** @type {Source} */ other) => !(Math.abs(other.bound - source.bound) > CLOSE);
+    const close = (/** @type {Source} */ other) => !(Math.abs(other.bound - source.bound) > CLOSE) && !this.#beyond(other.bound);
     const unread = this.sources.filter((other) => other.at >= other.entries.length && close(other));
     unread.sort((a, b) => (this.#precedes(a, b) ? -1 : this.#precedes(b, a) ? 1 : 0));
     for (const other of unread.slice(0, AHEAD)) {

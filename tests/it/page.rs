@@ -5,9 +5,12 @@
 mod archive;
 mod browse;
 pub(crate) mod browser;
+mod languages;
 mod live;
 mod media;
+mod playback;
 mod real;
+mod timeline;
 mod views;
 mod watch;
 
@@ -23,11 +26,25 @@ use self::browser::Browser;
 /// The ids of the tiles, as they follow one another on the page.
 const SHOWN: &str = "[...document.querySelectorAll('.tile')].map((tile) => tile.dataset.id)";
 
-/// The grid has come to its end.
-const ENDED: &str = "document.querySelector('#progress').textContent.startsWith('That is all')";
-
-/// Walks to the end of the grid, however often it grows meanwhile.
-const SCROLL: &str = "scrollTo(0, document.body.scrollHeight)";
+/// Goes down the whole grid and says what it came by: only what is near the screen is in the document.
+const WALKED: &str = "(async () => {
+    const grid = document.querySelector('#grid');
+    const frame = () => new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(go))));
+    const rest = async () => { do await frame(); while (grid.getAttribute('aria-busy') !== 'false'); };
+    document.activeElement?.blur();
+    scrollTo(0, 0);
+    const seen = new Set();
+    for (let before = -1; before !== scrollY; ) {
+        await rest();
+        for (const tile of document.querySelectorAll('.tile')) seen.add(tile.dataset.id);
+        before = scrollY;
+        scrollBy(0, innerHeight * 0.8);
+        await rest();
+    }
+    scrollTo(0, 0);
+    await rest();
+    return [...seen];
+})()";
 
 /// The files that were read since the page was opened.
 const READ: &str = "performance.getEntriesByType('resource').map((entry) => entry.name.replace(/.*\\/(messages|userData)\\//, '$1/'))";
@@ -53,10 +70,12 @@ async fn plainly_served(archive: &Archive) -> String {
     address
 }
 
-async fn scroll_to_end(browser: &Browser) {
-    browser.until(&format!("({SCROLL}, {ENDED})")).await;
+/// Everything the grid holds, from its beginning to its end.
+async fn walked(browser: &Browser) -> Vec<String> {
+    serde_json::from_value(browser.value(WALKED).await).unwrap()
 }
 
+/// What of it is in the document.
 async fn shown(browser: &Browser) -> Vec<String> {
     serde_json::from_value(browser.value(SHOWN).await).unwrap()
 }
@@ -64,7 +83,7 @@ async fn shown(browser: &Browser) -> Vec<String> {
 /// Waits until the whole grid is exactly this.
 async fn until_shown(browser: &Browser, ids: &[String]) {
     browser
-        .until(&format!("({SCROLL}, {ENDED} && JSON.stringify({SHOWN}) === '{}')", json!(ids)))
+        .until(&format!("{WALKED}.then((ids) => JSON.stringify(ids) === '{}')", json!(ids)))
         .await;
 }
 

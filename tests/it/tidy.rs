@@ -4,6 +4,7 @@
 
 mod source;
 mod rules;
+mod gallery;
 mod mutations;
 
 use std::{fs, path::Path};

@@ -49,6 +49,11 @@ pub(crate) struct Browser {
 
 impl Browser {
     pub(crate) async fn start(screen: Screen, shade: Shade) -> Self {
+        Self::speaking("en-GB", screen, shade).await
+    }
+
+    /// A browser of somebody who reads these languages, the preferred one first.
+    pub(crate) async fn speaking(languages: &str, screen: Screen, shade: Shade) -> Self {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
             .env("TZ", "UTC")
@@ -60,7 +65,7 @@ impl Browser {
         let port = port_of(&mut driver).await;
         let profile = tempfile::tempdir().unwrap();
         let client = ClientBuilder::new(HttpConnector::new())
-            .capabilities(capabilities(profile.path().to_str().unwrap(), screen, shade))
+            .capabilities(capabilities(profile.path().to_str().unwrap(), languages, screen, shade))
             .connect(&format!("http://127.0.0.1:{port}"))
             .await
             .unwrap();
@@ -99,7 +104,8 @@ impl Browser {
         async move {
             let begun = Instant::now();
             loop {
-                let value = self.value(&format!("Boolean({expression})")).await;
+                let value =
+                    self.value(&format!("Promise.resolve({expression}).then(Boolean)")).await;
                 if value == true {
                     return;
                 }
@@ -125,13 +131,12 @@ impl Browser {
 
     /// Presses a key wherever the focus is.
     pub(crate) async fn press(&self, key: Key) {
-        self.client
-            .active_element()
-            .await
-            .unwrap()
-            .send_keys(&char::from(key).to_string())
-            .await
-            .unwrap();
+        self.keys(&char::from(key).to_string()).await;
+    }
+
+    /// Presses the keys of a text wherever the focus is.
+    pub(crate) async fn keys(&self, text: &str) {
+        self.client.active_element().await.unwrap().send_keys(text).await.unwrap();
     }
 
     pub(crate) async fn screenshot(&self, name: &str) {
@@ -159,7 +164,12 @@ async fn port_of(driver: &mut Child) -> u16 {
     panic!("chromedriver ended without naming its port");
 }
 
-fn capabilities(profile: &str, screen: Screen, shade: Shade) -> serde_json::Map<String, Value> {
+fn capabilities(
+    profile: &str,
+    languages: &str,
+    screen: Screen,
+    shade: Shade,
+) -> serde_json::Map<String, Value> {
     // Blink's own numbers: dark is 0, light is 1.
     let scheme = u8::from(shade == Shade::Light);
     let mut options = json!({ "args": [
@@ -167,7 +177,7 @@ fn capabilities(profile: &str, screen: Screen, shade: Shade) -> serde_json::Map<
         "--disable-background-networking", "--disable-component-update", "--disable-sync",
         "--disable-dev-shm-usage", "--mute-audio", "--lang=en-GB", "--window-size=1400,1043", "--force-prefers-reduced-motion",
         format!("--user-data-dir={profile}"), format!("--blink-settings=preferredColorScheme={scheme}"),
-    ]});
+    ], "prefs": { "intl.accept_languages": languages } });
     if screen == Screen::Phone {
         options["mobileEmulation"] = json!({ "deviceMetrics": { "width": 390, "height": 844, "pixelRatio": 2.0, "touch": true } });
     }

@@ -12,7 +12,7 @@ async fn new_entries_arrive_and_replaced_files_are_found_again() {
     let address = served(&archive).await;
     let browser = Browser::start(Screen::Desk, Shade::Light).await;
     browser.open(&address).await;
-    browser.until(&format!("{SHOWN}.length > 20")).await;
+    browser.until(&format!("{SHOWN}.length > 12")).await;
     let waiting = text(&archive.entries[12], "Id");
     browser.until(&format!("document.querySelector(\".tile.bare[data-id='{waiting}']\")")).await;
     for minutes in [1, 2, 3] {
@@ -39,7 +39,7 @@ async fn new_entries_arrive_and_replaced_files_are_found_again() {
     archive.publish().await;
     browser.open("about:blank").await;
     browser.open(&address).await;
-    browser.until(&format!("{SHOWN}.length > 20")).await;
+    browser.until(&format!("{SHOWN}.length > 12")).await;
     archive.publish().await;
     archive.sweep().await;
     let ids = archive.ids(|_| true);

@@ -54,7 +54,7 @@ async fn the_player_plays_seeks_and_turns() {
     browser.until("/link/i.test(document.querySelector('#notice').textContent)").await;
     until_playing(&browser, &ids[0]).await;
     browser.press(Key::Left).await;
-    browser.until("document.querySelector('#notice').textContent.includes('newest')").await;
+    browser.until("document.querySelector('#notice').textContent.includes('first one')").await;
     for id in &ids[1..4] {
         browser.press(Key::Right).await;
         until_playing(&browser, id).await;
@@ -97,7 +97,11 @@ async fn a_link_to_a_clip_opens_it_with_few_readings() {
     until_playing(&browser, &ids[at - 1]).await;
     assert!(shown(&browser).await.len() < at, "the grid was read down to the clip");
     browser.press(Key::Escape).await;
-    browser.until("!document.querySelector('#player').open && location.hash === '#/'").await;
+    // The grid is where the clip lies, and the address says so.
+    let tile = format!("document.activeElement.closest('.tile')?.dataset.id === '{}'", ids[at - 1]);
+    browser.until(&format!("!document.querySelector('#player').open && {tile}")).await;
+    let month = &text(&archive.entries[at - 1], "Date")[..7];
+    browser.until(&format!("location.hash === '#/?month={month}'")).await;
     // Among those of one channel, the neighbours are of that channel, and the last one is the end.
     let clips: Vec<_> = archive.entries.iter().filter(|entry| parent(entry) == "100").collect();
     let last = clips[clips.len() - 1];
@@ -105,7 +109,7 @@ async fn a_link_to_a_clip_opens_it_with_few_readings() {
     until_playing(&browser, &text(last, "Id")).await;
     browser.until("document.querySelector('.details .who')").await;
     browser.press(Key::Right).await;
-    browser.until("document.querySelector('#notice').textContent.includes('oldest')").await;
+    browser.until("document.querySelector('#notice').textContent.includes('last one')").await;
     browser.press(Key::Left).await;
     until_playing(&browser, &text(clips[clips.len() - 2], "Id")).await;
     browser.open(&format!("{address}#/clip/100/2026-03/1-1")).await;
