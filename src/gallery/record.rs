@@ -172,7 +172,7 @@ impl Record {
         if let Some(why) = self.gone {
             entry.state = EntryState::Gone { at, why };
         }
-        RebuiltEntry { key, post, entry, content }
+        RebuiltEntry { key, post, entry, content, removed: self.deleted }
     }
 
     fn content(&self) -> Option<(Sha256, Content)> {
@@ -236,8 +236,8 @@ mod tests {
             (any::<Option<u32>>(), any::<Option<u32>>(), prop::option::of(0_u32..9_999_999));
         let look = prop::option::of(measures.clone());
         let kind = prop::sample::select(MediaKind::ALL.to_vec());
-        (name, measures, look, state(), kind, "[a-z <&@#]{0,20}", any::<(bool, bool, u64)>())
-            .prop_map(|(name, measures, look, state, kind, text, (spoiler, nsfw, size))| {
+        (name, measures, look, state(), kind, "[a-z <&@#]{0,20}", any::<(bool, bool, bool, u64)>())
+            .prop_map(|(name, measures, look, state, kind, text, (spoiler, nsfw, kept, size))| {
                 let item = AttachmentId(901);
                 let message = MessageId(900 << 22);
                 let attachment = Attachment {
@@ -285,7 +285,7 @@ mod tests {
                     entry,
                     content,
                     home: Home::Public,
-                    removed: None,
+                    removed: kept.then(|| Timestamp::from_secs(8)),
                 }
             })
     }
@@ -298,7 +298,7 @@ mod tests {
             let json = serde_json::to_vec(&record).unwrap();
             let read: Record = serde_json::from_slice(&json).unwrap();
             prop_assert_eq!(&read, &record);
-            let RebuiltEntry { key, post, mut entry, content } =
+            let RebuiltEntry { key, post, mut entry, content, removed } =
                 read.rebuild(ChannelId(1), Timestamp::from_secs(9));
             prop_assert_eq!(key, source.key);
             if let Some((sha256, _)) = &content {
@@ -306,7 +306,7 @@ mod tests {
             }
             let content = content.map(|(_, content)| content);
             let again = Record::new(
-                &MonthEntry { key, post, entry, content, home: Home::Public, removed: None },
+                &MonthEntry { key, post, entry, content, home: Home::Public, removed },
                 nobody,
             );
             prop_assert_eq!(again, record);

@@ -8,6 +8,7 @@ use super::{
     Stored, Tally, erase,
     forget::forget_names,
     publication::mark_changed,
+    removal::stay_marked,
     table::Txn,
     tables::{
         ARCHIVE, CONTENTS, COVERAGE, CoverageRow, ENTRIES, FORGOTTEN, GUILDS, INDEXES, KEPT,
@@ -21,7 +22,7 @@ use crate::domain::{
     entry::{Content, Entry, EntryKey, EntryState, Person, Post, Sha256},
     id::{ChannelId, GuildId, MessageId, UserId},
     job::Lane,
-    time::Month,
+    time::{Month, Timestamp},
 };
 
 /// What the published archive tells.
@@ -67,6 +68,8 @@ pub struct RebuiltEntry {
     pub entry: Entry,
     /// Its bytes, where they are in the bucket.
     pub content: Option<(Sha256, Content)>,
+    /// Since when it is no longer to be seen on Discord, where it stays on the page all the same.
+    pub removed: Option<Timestamp>,
 }
 
 impl Rebuilt {
@@ -111,7 +114,7 @@ impl Rebuilt {
 }
 
 fn rebuild(txn: &mut Txn<'_>, context: &Context, found: &RebuiltEntry) -> Result<(), StoreError> {
-    let RebuiltEntry { key, post, entry, content } = found;
+    let RebuiltEntry { key, content, .. } = found;
     // Whatever comes of it, the month is looked at again: what the page should not show leaves it.
     mark_changed(txn, key.root, key.message, context.publish_by())?;
     if TOMBSTONES.contains(txn, &key.message)? {
@@ -127,20 +130,21 @@ fn rebuild(txn: &mut Txn<'_>, context: &Context, found: &RebuiltEntry) -> Result
             }
             Ok(())
         }
-        None => add(txn, context, *key, post, entry.clone(), content.as_ref()),
+        None => add(txn, context, found),
     }
 }
 
 fn add(
     txn: &mut Txn<'_>,
     context: &Context,
-    key: EntryKey,
-    post: &Post,
-    mut entry: Entry,
-    content: Option<&(Sha256, Content)>,
+    RebuiltEntry { key, post, entry, content, removed }: &RebuiltEntry,
 ) -> Result<(), StoreError> {
-    let mut whole = POSTS.get(txn, &key.message)?.unwrap_or_else(|| post.clone());
-    if !whole.items.contains(&key.item) {
+    let (key, mut entry) = (*key, entry.clone());
+    let known = POSTS.get(txn, &key.message)?;
+    let mut whole = known.unwrap_or_else(|| Post { items: Vec::new(), ..post.clone() });
+    if let Some(at) = removed {
+        stay_marked(txn, context, key, *at)?;
+    } else if !whole.items.contains(&key.item) {
         whole.items.push(key.item);
         whole.items.sort_unstable();
     }
@@ -253,8 +257,13 @@ mod tests {
         let post = POSTS.all(&before.store.source()).unwrap().remove(0).1;
         let person = PEOPLE.get(&before.store.source(), &WREN).unwrap().unwrap();
         let entry = Entry { state: EntryState::Remote, ..before.entry(key(1, 1)) };
-        let entry =
-            RebuiltEntry { key: key(1, 1), post, entry, content: Some((sha(1), content(1))) };
+        let entry = RebuiltEntry {
+            key: key(1, 1),
+            post,
+            entry,
+            content: Some((sha(1), content(1))),
+            removed: None,
+        };
 
         for what in [Forgotten::User(WREN), Forgotten::Channel(CHANNEL)] {
             let world = World::new();

@@ -24,7 +24,7 @@ use crate::domain::{
     id::{ChannelId, MessageId},
     job::Lane,
     removal::OnDelete,
-    time::Month,
+    time::{Month, Timestamp},
 };
 
 pub(super) use self::{
@@ -96,6 +96,22 @@ pub(super) fn remove(
         stand(txn, context, key, entry)?;
     }
     Ok(())
+}
+
+/// Writes down of a file that the page shows with a mark since when it is no longer to be seen on Discord. Where
+/// deletions hide, a person said that it is to stay.
+pub(super) fn stay_marked(
+    txn: &mut Txn<'_>,
+    context: &Context,
+    key: EntryKey,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let kept = context.policy.removal.hides();
+    REMOVED.put(txn, &key, &RemovedRow { at, kept });
+    if !kept {
+        REMOVED_AT.put(txn, &(at, key.message), &());
+    }
+    count(txn, Tally::Removed, 1)
 }
 
 /// Has what is kept of a message looked at when its time to be erased has come.

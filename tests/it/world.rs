@@ -98,7 +98,6 @@ struct World {
     reconciling: Reconciling,
     selection: MediaSelection,
     removal: RemovalPolicy,
-    opt_out_roles: BTreeSet<RoleId>,
     /// Which edits and deletions the archive must know of by now.
     knowing: Knowing,
     /// Whether a disk was lost that nothing but the page was there to make up for.
@@ -107,6 +106,7 @@ struct World {
     buried: BTreeSet<MessageId>,
     /// Entries that were on the page where deletions take nothing away.
     kept: Mutex<BTreeSet<String>>,
+    opt_out_roles: BTreeSet<RoleId>,
     end: Option<End>,
     fuse: Option<Fuse>,
     lives: u64,
@@ -147,11 +147,11 @@ impl World {
             reconciling: Reconciling::Never,
             selection: MediaSelection { kinds: MediaKind::ALL.into(), max_size: None },
             removal: RemovalPolicy::default(),
-            opt_out_roles: BTreeSet::new(),
             knowing: Knowing::WhatWasHeard,
             bereft: false,
             buried: BTreeSet::new(),
             kept: Mutex::default(),
+            opt_out_roles: BTreeSet::new(),
             end: None,
             fuse: None,
             lives: 0,

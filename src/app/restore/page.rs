@@ -276,7 +276,7 @@ fn reference(entries: &[RebuiltEntry], path: &str) -> Option<ShardRef> {
         entry: entry.entry.clone(),
         content: entry.content.as_ref().map(|(_, content)| content.clone()),
         home: Home::Public,
-        removed: None,
+        removed: entry.removed,
     };
     let entries: Vec<_> = entries.iter().map(whole).collect();
     (!entries.is_empty()).then(|| shard::reference(&entries, path))

@@ -185,6 +185,38 @@ fn what_is_kept_stays_and_is_marked() {
 }
 
 #[test]
+fn what_is_kept_stays_marked_though_the_disk_was_lost() {
+    let mut world = archived(16, OnDelete::Keep);
+    let channel = world.channel();
+    let message = world.truth.post(channel, &[Sort::Notes, Sort::Film]);
+    let doomed = world.truth.post(channel, &[Sort::Film]);
+    world.run_for(A_WHILE);
+    world.truth.edit(channel, message, TakeOff::Last);
+    world.truth.delete(channel, doomed);
+    world.run_for(A_WHILE);
+    let marks = |world: &World| -> Vec<_> {
+        let archive = world.archive();
+        let marks =
+            archive.entries.iter().map(|(id, entry)| (id.clone(), entry["Deleted_at"].clone()));
+        marks.filter(|(_, mark)| mark.is_string()).collect()
+    };
+    let before = marks(&world);
+    assert_eq!(before.len(), 2);
+    world.crash();
+    world.disk_is_lost();
+    world.start();
+    // One more, in the same month: the page is made anew of what is known now.
+    world.truth.post(channel, &[Sort::Film]);
+    world.run_for(A_WHILE);
+    assert_eq!(marks(&world), before);
+    world.assert_archived();
+    // Nor are they marked no longer once everything is gone through.
+    world.restart();
+    world.run_for(PATIENCE);
+    assert_eq!(marks(&world), before);
+}
+
+#[test]
 fn what_is_to_be_erased_at_once_goes_with_the_next_publication() {
     let world = archived(4, OnDelete::Erase);
     let (message, paths) = film(&world);

@@ -18,6 +18,9 @@ use crate::world::{
 /// Long enough for what is due to be erased, and to leave both buckets with the next publication.
 const A_WHILE: Duration = Duration::from_mins(20);
 
+/// What is erased only after days is not waited for.
+const SOON: Duration = Duration::from_hours(4);
+
 /// How much later than promised a second reading may end: places are looked at hourly.
 const LATE: Duration = Duration::from_hours(2);
 
@@ -64,7 +67,7 @@ impl Plan {
             world.assert_archived();
         }
         let soon = match world.removal.on_delete {
-            OnDelete::Hide => world.removal.erase_after.filter(|after| *after < A_WHILE * 12),
+            OnDelete::Hide => world.removal.erase_after.filter(|after| *after < SOON),
             OnDelete::Erase => Some(Duration::ZERO),
             OnDelete::Keep => None,
         };
