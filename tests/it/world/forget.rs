@@ -133,6 +133,14 @@ impl Lost<'_> {
     }
 }
 
+/// Others post too, whose files are to stay.
+fn others_post(world: &World, channel: ChannelId) {
+    for user in 591..=594 {
+        world.truth.post_by(Some(UserId(user)), channel, &[Sort::Film]);
+        world.truth.post_by(Some(UserId(user)), channel, &[Sort::Meme]);
+    }
+}
+
 fn author_of(world: &World, channel: ChannelId, message: MessageId) -> UserId {
     world.truth.state().channels[&channel].posts[&message].author
 }
@@ -143,6 +151,7 @@ fn a_person_who_is_forgotten_leaves_no_trace_and_does_not_come_back() {
     let channel = world.channel();
     let message = world.truth.post(channel, &[Sort::Film, Sort::Meme]);
     let author = author_of(&world, channel, message);
+    others_post(&world, channel);
     world.start();
     world.run_until_idle();
     assert!(world.archive().people.contains_key(&author.to_string()));
@@ -183,6 +192,7 @@ fn whoever_dies_while_something_is_erased_it_is_erased() {
         let channel = world.channel();
         let message = world.truth.post(channel, &[Sort::Film]);
         let author = author_of(&world, channel, message);
+        others_post(&world, channel);
         world.start();
         world.run_until_idle();
         world.crash();
