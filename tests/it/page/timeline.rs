@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::archive::{Archive, text};
 use super::browser::{Browser, Screen, Shade};
-use super::{READ, SHOWN, served, shown, until_playing};
+use super::{READ, SHOWN, served, shown};
 
 /// Two years at the pace of the archive of the tests.
 const YEARS: usize = 1_400;
@@ -143,15 +143,6 @@ async fn the_document_stays_small_and_going_back_leads_where_one_was() {
         browser.client.back().await.unwrap();
         let same = format!("JSON.stringify({TOPMOST}) === '{before}' && {RESTED}");
         browser.until(&same).await;
-        // A piece that is opened and closed leaves the grid where it is.
-        let whole = "[...document.querySelectorAll('.tile:not(.hidden)')].find((tile) => {
-            const { top, bottom } = tile.getBoundingClientRect();
-            return top > 61 && bottom < innerHeight;
-        })";
-        browser.value(&format!("{whole}.querySelector('a').click()")).await;
-        until_playing(&browser, "").await;
-        browser.press(Key::Escape).await;
-        browser.until(&format!("!document.querySelector('#player').open && {same}")).await;
         // Loaded anew, and opened by somebody else, it is the same month.
         browser.client.refresh().await.unwrap();
         browser.until(&same).await;
