@@ -37,10 +37,10 @@ impl Plan {
         let mut dice = StdRng::seed_from_u64(!seed);
         let all = [OnDelete::Hide, OnDelete::Hide, OnDelete::Erase, OnDelete::Keep];
         let on_delete = *all.choose(&mut dice).unwrap();
-        let after = [None, Some(dice.random_range(1..4)), Some(30 * 24)];
-        let after = after.choose(&mut dice).unwrap().map(Duration::from_hours);
+        let after = [None, Some(dice.random_range(10..90)), Some(30 * 24 * 60)];
+        let after = after.choose(&mut dice).unwrap().map(Duration::from_mins);
         world.removal = RemovalPolicy { on_delete, erase_after: after, ..RemovalPolicy::default() };
-        let period = dice.random_bool(0.2).then(|| Duration::from_hours(dice.random_range(2..8)));
+        let period = dice.random_bool(0.1).then(|| Duration::from_hours(dice.random_range(2..5)));
         world.reconciling = reconciling(period);
         if dice.random_bool(0.3) {
             world.copies = Copies::Kept;

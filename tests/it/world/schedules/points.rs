@@ -87,9 +87,19 @@ const LOOKED: &[&str] = &["file", "link"];
 const HEARD: &[&str] = &["deleted", "edited", "places changed", "posted", "server there", "thread"];
 
 /// What else is written, put, deleted and read, too seldom for a process to die there every day.
-const ROWS_TOO: &[&str] =
-    &["aftermath", "mass deletions", "published changes", "recalled months", "second readings"];
-const DELETED_TOO: &[&str] = &["still"];
+const ROWS_TOO: &[&str] = &[
+    "aftermath",
+    "erased",
+    "erasures",
+    "lost places",
+    "mass deletions",
+    "places left out",
+    "published changes",
+    "recalled months",
+    "second readings",
+    "walks",
+];
+const DELETED_TOO: &[&str] = &["avatar", "still"];
 const GOT_TOO: &[&str] =
     &["index", "manifest", "messages", "private hidden", "shard", "still", "users"];
 
