@@ -328,9 +328,7 @@ impl World {
     }
 
     fn comparison<'a>(&'a self, truth: &'a truth::State, archive: &'a Archive) -> Comparison<'a> {
-        let guilds = self.store().guilds().unwrap();
-        // Before the first look at the server nobody knows what is wanted.
-        let from = guilds.first().map_or(MessageId::FIRST, |(_, guild)| guild.wanted_from());
+        let from = compare::wanted_from(&self.store());
         let wanted = self.wanted_sorts().leak();
         let (mode, removal, knowing) = (self.mode, self.removal, self.knowing);
         let (bereft, buried) = (self.bereft, &self.buried);

@@ -34,6 +34,13 @@ pub(super) enum Knowing {
     Everything,
 }
 
+impl Knowing {
+    /// What is older than what is wanted is not read again.
+    pub(super) fn of(self, message: MessageId, from: MessageId) -> Self {
+        if message < from { Self::WhatWasHeard } else { self }
+    }
+}
+
 /// What an archive is compared with.
 pub(super) struct Comparison<'a> {
     pub(super) truth: &'a State,
@@ -81,7 +88,8 @@ impl Comparison<'_> {
         post: &Post,
         found: &[&Value],
     ) -> Result<(), String> {
-        let heard = |hearing| is_known(self.truth, channel, hearing, self.knowing);
+        let knowing = self.knowing.of(id, self.from);
+        let heard = |hearing| is_known(self.truth, channel, hearing, knowing);
         let (marked, found): (Vec<&Value>, Vec<&Value>) =
             found.iter().partition(|entry| entry["Deleted_at"].is_string());
         self.may_be_marked(post, &marked)?;
@@ -243,6 +251,12 @@ pub(super) fn is_known(
     seen || truth.is_heard(hearing)
 }
 
+/// The first message that is wanted. Before the first look at the server nobody knows.
+pub(super) fn wanted_from(store: &Store) -> MessageId {
+    let guilds = store.guilds().unwrap();
+    guilds.first().map_or(MessageId::FIRST, |(_, guild)| guild.wanted_from())
+}
+
 /// Objects whose bytes are not what their names say, and people who are not whom they should be.
 pub(super) fn wrong_objects(
     truth: &State,
@@ -313,7 +327,7 @@ pub(super) fn misplaced(
 
 /// Objects that nothing leads to, though nothing will ever remove them. What was put by a process that died before it
 /// could tell, and was deleted or lost on Discord before the next one lived, is known to nobody; nor is what had not
-/// come to the page when nothing but that was left.
+/// come to the page when nothing but that was left, or is older than what is wanted since a disk was lost.
 pub(super) fn unreferenced(
     bereft: bool,
     truth: &State,
@@ -324,12 +338,13 @@ pub(super) fn unreferenced(
     let end = Timestamp::from_millis(i64::MAX / 2);
     let garbage = store.garbage(end, usize::MAX).unwrap();
     let garbage: BTreeSet<_> = garbage.into_iter().map(|(_, path)| path).collect();
+    let from = wanted_from(store);
     let mut spared = BTreeSet::new();
     for file in truth.files.values() {
         let post = &truth.channels[&file.channel].posts[&file.message];
         let unknown = store.content(file.sha256()).unwrap().is_none();
         let changed = post.deleted.is_some() || post.versions.len() > 1 || file.gone;
-        if unknown && (changed || bereft) {
+        if unknown && (changed || bereft || file.message < from) {
             spared.insert(file.media.clone());
             spared.extend(file.still.clone());
         }

@@ -12,7 +12,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
 use crate::world::{
     World,
-    compare::{Knowing, is_known},
+    compare::{Knowing, is_known, wanted_from},
 };
 
 /// Long enough for what is due to be erased, and to leave both buckets with the next publication.
@@ -86,9 +86,11 @@ impl Plan {
 
 /// Nothing is left of what was deleted: no row, and no byte.
 fn assert_erased(world: &World) {
+    let from = wanted_from(&world.store());
     let state = world.truth.state();
     for (id, post, channel) in state.posts() {
-        let known = |hearing| is_known(&state, channel, hearing, world.knowing);
+        let knowing = world.knowing.of(id, from);
+        let known = |hearing| is_known(&state, channel, hearing, knowing);
         if post.deleted.as_ref().is_some_and(known) {
             let raw = world.store().raw(id).unwrap();
             assert_eq!(raw, None, "message {id} was deleted, and its words are still there");
