@@ -38,7 +38,7 @@ use super::{
 };
 
 /// So many are run every day: some six minutes on two cores.
-const SCHEDULES: u64 = 1_500;
+const SCHEDULES: u64 = 1_000;
 
 /// So many of them are run twice, to see that they come out the same.
 const REPLAYED: u64 = 20;
