@@ -197,8 +197,8 @@ async fn the_page_shows_words_and_obeys_none() {
         // Only what is seen, or nearly, is in the document: the page is leafed through, round and round.
         let tile = format!("document.querySelector(`.tile[data-id='{id}'] a`)");
         let on = "(scrollY + innerHeight + 2 >= document.body.scrollHeight ? scrollTo(0, 0) : scrollBy(0, innerHeight / 2))";
-        browser.until(&format!("Boolean({tile} ?? {on})")).await;
-        browser.value(&format!("{tile}.click()")).await;
+        let look = format!("((tile) => tile ? (tile.click(), true) : ({on}, false))({tile})");
+        browser.until(&look).await;
         browser
             .until(&format!(
                 "document.querySelector('#player[open]') && location.hash.includes('{id}')"
