@@ -38,8 +38,8 @@ lint: ## checks format, lints, types of the page, dependencies and documentation
 bench: setup ## prints the figures of docs/figures.md, each beside its ceiling
 	cargo bench --package bowerbird --bench pure
 	$(BUILD)
-	cargo test --package bowerbird --test it -- --nocapture --test-threads 1 fetch::everything fetch::limits kill:: memory::a_gigabyte link_mode::no_published thumbnails::links
-	cargo test --package bowerbird --test it -- --ignored --nocapture --test-threads 1 world::restore::time
+	cargo test --workspace --test it -- --nocapture --test-threads 1 fetch::everything fetch::limits kill:: memory::a_gigabyte link_mode::no_published thumbnails::links
+	cargo test --workspace --test it -- --ignored --nocapture --test-threads 1 world::restore::time
 
 fuzz: ## feeds made-up bytes to whatever reads strangers' bytes, SECONDS=60 for each reader; needs a nightly compiler
 	@scripts/setup compiler

@@ -38,7 +38,6 @@ use crate::{
         census::{self, Census},
         download::Copier,
         gateway::{self, Gateway, Health},
-        hands::Hands,
         mirror::{self, Mirror},
         mover::{self, Mover},
         persistence::{self, Ledger, Persistence},
@@ -228,36 +227,22 @@ impl Service {
         let (verifier, verifier_seat) = supervisor.seat("verifier", verifier::MAILBOX);
         let (gateway, gateway_seat) = supervisor.seat("gateway", gateway::MAILBOX);
 
-        let common = Common {
-            alarm,
-            ledger: ledger(&persistence),
-            store: ports.store.clone(),
-            clock: ports.clock,
-            policy: Arc::new(orders.policy.clone()),
-            selection: Arc::new(orders.selection.clone()),
-            hands: Hands::default(),
-        };
+        let common = Common::new(alarm, ledger(&persistence), &ports, orders);
         let commits = watch::Sender::new(0);
         let progress = watch::Sender::new(Progress::new());
         let reconciled = watch::Sender::new(Reconciled::default());
         let health = watch::Sender::new(Health::default());
 
-        persistence_seat.start(Persistence::new(persistence::Parts {
-            store: common.store.clone(),
-            policy: Arc::clone(&common.policy),
-            clock: common.clock,
-            alarm: common.alarm.clone(),
-            wakes: BTreeMap::from([
-                (Hint::Download, download.clone().recipient()),
-                (Hint::Thumbnail, thumbnail.clone().recipient()),
-                (Hint::Refresh, refresh.clone().recipient()),
-                (Hint::Publish, publisher.clone().recipient()),
-                (Hint::Survey, backfill.clone().recipient()),
-                (Hint::Reconcile, reconcile.clone().recipient()),
-                (Hint::Move, mover.clone().recipient()),
-            ]),
-            commits: commits.clone(),
-        }));
+        let wakes = BTreeMap::from([
+            (Hint::Download, download.clone().recipient()),
+            (Hint::Thumbnail, thumbnail.clone().recipient()),
+            (Hint::Refresh, refresh.clone().recipient()),
+            (Hint::Publish, publisher.clone().recipient()),
+            (Hint::Survey, backfill.clone().recipient()),
+            (Hint::Reconcile, reconcile.clone().recipient()),
+            (Hint::Move, mover.clone().recipient()),
+        ]);
+        persistence_seat.start(Persistence::new(common.persistence(wakes, commits.clone())));
         publisher_seat.start(Publisher::new(common.publisher(&ports, orders)));
         mover_seat.start(Worker::new(common.worker(common.mover(&ports), mover::AT_ONCE)));
         let looker = common.looker(&ports);

@@ -1,7 +1,7 @@
 //! The store's writer, the publisher, the mover and the mirror, and nobody else: for commands that change an archive
 //! without asking Discord.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use actix::prelude::*;
 use tokio::sync::watch;
@@ -12,7 +12,6 @@ use crate::{
     actors::{
         Drain,
         alarm::Alarm,
-        hands::Hands,
         mirror::{self, Mirror},
         mover::{self, Mover},
         persistence::{self, Ledger, Persistence},
@@ -47,27 +46,13 @@ impl Bureau {
         let (publisher, publisher_seat) = supervisor.seat("publisher", publisher::MAILBOX);
         let (mirror, mirror_seat) = supervisor.seat("mirror", mirror::MAILBOX);
         let (mover, mover_seat) = supervisor.seat("mover", worker::MAILBOX);
-        let common = Common {
-            alarm,
-            ledger: ledger(&persistence),
-            store: ports.store.clone(),
-            clock: ports.clock,
-            policy: Arc::new(orders.policy.clone()),
-            selection: Arc::new(orders.selection.clone()),
-            hands: Hands::default(),
-        };
+        let common = Common::new(alarm, ledger(&persistence), ports, orders);
         let commits = watch::Sender::new(0);
-        persistence_seat.start(Persistence::new(persistence::Parts {
-            store: common.store.clone(),
-            policy: Arc::clone(&common.policy),
-            clock: common.clock,
-            alarm: common.alarm.clone(),
-            wakes: BTreeMap::from([
-                (Hint::Publish, publisher.clone().recipient()),
-                (Hint::Move, mover.clone().recipient()),
-            ]),
-            commits: commits.clone(),
-        }));
+        let wakes = BTreeMap::from([
+            (Hint::Publish, publisher.clone().recipient()),
+            (Hint::Move, mover.clone().recipient()),
+        ]);
+        persistence_seat.start(Persistence::new(common.persistence(wakes, commits.clone())));
         publisher_seat.start(Publisher::new(common.publisher(ports, orders)));
         mover_seat.start(Worker::new(common.worker(common.mover(ports), mover::AT_ONCE)));
         let copies = orders.copies == Copies::Kept;

@@ -1,6 +1,6 @@
 //! What each actor is given to live, out of the ports and the orders.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use actix::prelude::*;
 use tokio::sync::watch;
@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::{Orders, Ports};
 use crate::{
     actors::{
+        Wake,
         alarm::Alarm,
         backfill::{self, Backfill, Progress},
         download::Copier,
@@ -16,7 +17,7 @@ use crate::{
         members::Members,
         mirror,
         mover::Mover,
-        persistence::Ledger,
+        persistence::{self, Ledger},
         publisher,
         reconcile::{self, Reconcile, Reconciled},
         refresh,
@@ -27,7 +28,7 @@ use crate::{
     clock::Clock,
     discord,
     domain::selection::{PlaceSelection, Policy},
-    store::Store,
+    store::{Hint, Store},
 };
 
 /// What nearly every actor needs.
@@ -42,6 +43,33 @@ pub(super) struct Common {
 }
 
 impl Common {
+    pub(super) fn new(alarm: Alarm, ledger: Ledger, ports: &Ports, orders: &Orders) -> Self {
+        Self {
+            alarm,
+            ledger,
+            store: ports.store.clone(),
+            clock: ports.clock,
+            policy: Arc::new(orders.policy.clone()),
+            selection: Arc::new(orders.selection.clone()),
+            hands: Hands::default(),
+        }
+    }
+
+    pub(super) fn persistence(
+        &self,
+        wakes: BTreeMap<Hint, Recipient<Wake>>,
+        commits: watch::Sender<u64>,
+    ) -> persistence::Parts {
+        persistence::Parts {
+            store: self.store.clone(),
+            policy: Arc::clone(&self.policy),
+            clock: self.clock,
+            alarm: self.alarm.clone(),
+            wakes,
+            commits,
+        }
+    }
+
     pub(super) fn publisher(&self, ports: &Ports, orders: &Orders) -> publisher::Parts {
         publisher::Parts {
             bucket: Arc::clone(&ports.bucket),

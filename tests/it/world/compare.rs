@@ -354,6 +354,8 @@ pub(super) fn unreferenced(
     keys.filter(|path| kept.iter().any(|folder| path.starts_with(folder)))
         .filter(|path| !archive.named.contains(path) && !garbage.contains(path))
         .filter(|path| !spared.contains(path))
+        // The page names a picture only with the next publication, and a lost disk knew of it before.
+        .filter(|path| !(bereft && path.starts_with("userData/avatars/")))
         .collect()
 }
 
