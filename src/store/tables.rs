@@ -93,6 +93,9 @@ pub(super) const MASS: Table<Part<4>, MassRow> = Table::new(29, "mass deletions"
 pub(super) const LOST: Table<(Part<5>, ChannelId), Timestamp> = Table::new(29, "lost places");
 /// Up to which change everything is published.
 pub(super) const REACHED: Table<Part<6>, Reached> = Table::new(29, "published changes");
+/// Lost places whose kept messages are to be gone through.
+pub(super) const KEPT_WALKS: Table<(Part<7>, ChannelId), KeptWalkRow> =
+    Table::new(29, "walks of kept messages");
 /// What is being erased, and how far that has come.
 pub(super) const ERASURES: Table<Forgotten, ErasureRow> = Table::new(30, "erasures");
 /// What is not archived.
@@ -387,6 +390,13 @@ pub(super) struct WalkRow {
     pub(super) after: Option<EntryKey>,
 }
 
+/// How far the kept messages of a lost place were gone through.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct KeptWalkRow {
+    /// The last one.
+    pub(super) after: Option<MessageId>,
+}
+
 /// How much was deleted lately, and what is held back for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct MassRow {
@@ -521,6 +531,7 @@ first_form!(
     RemovedRow,
     HomeRow,
     WalkRow,
+    KeptWalkRow,
     MassRow,
     Reached,
     Timestamp,

@@ -98,6 +98,7 @@ const ROWS_TOO: &[&str] = &[
     "recalled months",
     "second readings",
     "walks",
+    "walks of kept messages",
 ];
 const DELETED_TOO: &[&str] = &["avatar", "still"];
 const GOT_TOO: &[&str] =
