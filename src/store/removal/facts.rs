@@ -6,6 +6,7 @@ use crate::{
     domain::{
         entry::EntryKey,
         id::{ChannelId, MessageId},
+        message::Message,
         place::Place,
         time::Timestamp,
     },
@@ -33,6 +34,24 @@ pub(in crate::store) fn lose_place(
         walk_kept(txn, place.id);
     }
     Ok(())
+}
+
+/// A message of a lost place that comes late, on a page that was asked for before or as an event that others overtook,
+/// goes the way of those that were there.
+pub(in crate::store) fn lose_late(
+    txn: &mut Txn<'_>,
+    context: &Context,
+    message: &Message,
+    place: &Place,
+) -> Result<(), StoreError> {
+    let Some(lost) = place_lost(txn, place.id, place.root())? else { return Ok(()) };
+    REMOVED_AT.put(txn, &(context.now.max(lost), message.id), &());
+    txn.hint(Hint::Tend);
+    let Some(post) = POSTS.get(txn, &message.id)? else { return Ok(()) };
+    let items = message.attachments.iter().map(|attachment| attachment.id);
+    let keys: Vec<_> =
+        items.map(|item| EntryKey { root: post.root, message: message.id, item }).collect();
+    remove(txn, context, &keys)
 }
 
 /// A place that was believed to be deleted is there.

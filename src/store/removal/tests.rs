@@ -232,6 +232,23 @@ fn what_is_kept_of_a_lost_place_goes_though_no_file_tells_of_it() {
 }
 
 #[test]
+fn what_comes_late_of_a_lost_place_goes_with_it() {
+    let world = world(OnDelete::Hide, &[]);
+    world.apply(PlacesLost { places: vec![CHANNEL], loss: Loss::Told });
+    world.tend();
+    let sticker = Message {
+        carries_media: true,
+        raw: format!(r#"{{"channel_id":"{CHANNEL}"}}"#).into(),
+        ..message(2, &[])
+    };
+    world.see([message(1, &[1]), sticker]);
+    assert!(world.entry(key(1, 1)).hidden_at.is_some() && world.downloads(9).is_empty());
+    world.wait(3_601);
+    world.tend();
+    assert!(RAW.all(&world.store.source()).unwrap().is_empty());
+}
+
+#[test]
 fn what_a_file_left_behind_waits_for_its_own_time() {
     let world = world(OnDelete::Hide, &[(1, 1)]);
     world.see([edited(2, message(1, &[]))]);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bowerbird::{
     app::{Copies, reconciling},
-    domain::removal::{OnDelete, RemovalPolicy},
+    domain::removal::{LISTED_AGAIN, OnDelete, RemovalPolicy},
     store::Change,
 };
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
@@ -68,6 +68,12 @@ impl Plan {
         }
         let soon = match world.removal.on_delete {
             OnDelete::Hide => world.removal.erase_after.filter(|after| *after < SOON),
+            // What was in a place that is gone is erased only when it was missed twice.
+            OnDelete::Erase
+                if world.truth.state().channels.values().any(|c| c.deleted.is_some()) =>
+            {
+                Some(LISTED_AGAIN)
+            }
             OnDelete::Erase => Some(Duration::ZERO),
             OnDelete::Keep => None,
         };
