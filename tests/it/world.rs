@@ -106,6 +106,8 @@ struct World {
     bereft: bool,
     /// What was deleted, and gone from the page, when a disk was lost: nobody who could tell of it is left.
     buried: BTreeSet<MessageId>,
+    /// Messages that were on the page when a process ended.
+    shown: Mutex<BTreeSet<String>>,
     /// What a person asked to have forgotten.
     forgotten: BTreeSet<Forgotten>,
     /// What of that they were not told of that it is, by a process that died or because a disk was lost.
@@ -158,6 +160,7 @@ impl World {
             knowing: Knowing::WhatWasHeard,
             bereft: false,
             buried: BTreeSet::new(),
+            shown: Mutex::default(),
             forgotten: BTreeSet::new(),
             unanswered: BTreeSet::new(),
             strays: BTreeSet::new(),
@@ -275,7 +278,11 @@ impl World {
         self.bereft |= !self.private.objects().contains_key(&root);
         if self.removal.hides() {
             let shown = self.archive();
-            self.buried.extend(self.truth.deleted().into_iter().filter(|id| !shown.shows(*id)));
+            let before = self.shown.lock().unwrap();
+            // Where a copy was kept, what never came to the page may come there though it was deleted meanwhile.
+            let was_there = |id: &MessageId| self.bereft || before.contains(&id.to_string());
+            let gone = self.truth.deleted().into_iter().filter(|id| !shown.shows(*id));
+            self.buried.extend(gone.filter(was_there));
         }
         self.truth.forget_late();
         // The list may be lost with it, or what was last written there.
@@ -365,6 +372,8 @@ impl World {
     #[track_caller]
     fn assert_sound(&self) {
         let archive = self.archive();
+        let shown = archive.entries.values().filter_map(|entry| entry["Discord_id"].as_str());
+        self.shown.lock().unwrap().extend(shown.map(str::to_owned));
         if self.removal.on_delete == OnDelete::Keep && self.mode == MediaMode::Copy {
             let mut kept = self.kept.lock().unwrap();
             kept.extend(archive.entries.keys().cloned());
