@@ -19,7 +19,7 @@ use crate::world::{
 };
 
 /// How wrong a clock may be at most: more than a lease lasts, and less than the patience of whoever waits for the end.
-const CLOCK_ERROR: Duration = Duration::from_mins(50);
+pub(super) const CLOCK_ERROR: Duration = Duration::from_mins(50);
 
 /// Who takes a dead link for a live one loses a file: links are made new a sixth of their life before its end, and
 /// no clock is as wrong as that.

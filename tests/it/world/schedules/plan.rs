@@ -10,6 +10,7 @@ use bowerbird::{
 };
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
+use super::actions::CLOCK_ERROR;
 use crate::world::{
     World,
     compare::{Knowing, is_known, wanted_from},
@@ -83,7 +84,8 @@ impl Plan {
             let allow = [Change::AllowErasing];
             life.run(life.service.as_ref().unwrap().ledger.record(allow));
         }
-        world.run_for(after + A_WHILE);
+        // A clock that went ahead when something was deleted has it erased so much later.
+        world.run_for(after + CLOCK_ERROR + A_WHILE);
         world.run_until_idle();
         world.assert_archived();
         assert_erased(world);
