@@ -143,17 +143,17 @@ fn record(
         return Ok(());
     }
     forget_parked(txn, message.id)?;
-    note(txn, context, message, &row.place, old, lane)?;
+    write_down(txn, context, message, &row.place, old.as_ref(), lane)?;
     lose_late(txn, context, message, &row.place)
 }
 
 /// Writes a message down as it is now.
-fn note(
+fn write_down(
     txn: &mut Txn<'_>,
     context: &Context,
     message: &Message,
     place: &Place,
-    old: Option<Post>,
+    old: Option<&Post>,
     lane: Lane,
 ) -> Result<(), StoreError> {
     keep_raw(txn, message)?;
@@ -167,10 +167,9 @@ fn note(
     }
     let mut post = post_of(message, place);
     // A message stays where it was first put, or its entries would be there twice.
-    post.root = old.as_ref().map_or(post.root, |old| old.root);
-    let retold =
-        old.as_ref().is_some_and(|old| Post { items: post.items.clone(), ..old.clone() } != post);
-    if old.as_ref() != Some(&post) {
+    post.root = old.map_or(post.root, |old| old.root);
+    let retold = old.is_some_and(|old| Post { items: post.items.clone(), ..old.clone() } != post);
+    if old != Some(&post) {
         POSTS.put(txn, &message.id, &post);
     }
     let nsfw = is_nsfw(txn, place)?;
@@ -178,7 +177,7 @@ fn note(
         let key = EntryKey { root: post.root, message: message.id, item: attachment.id };
         see(txn, context, key, attachment, Seen { nsfw, retold, lane })?;
     }
-    let before = old.iter().flat_map(|old| &old.items);
+    let before = old.into_iter().flat_map(|old| &old.items);
     let taken_off = before.filter(|item| !post.items.contains(item));
     let taken_off: Vec<_> = taken_off
         .map(|item| EntryKey { root: post.root, message: message.id, item: *item })

@@ -275,7 +275,10 @@ impl World {
             self.private = MemoryBucket::new();
         }
         let root = ObjectKey::new("state/root.json").unwrap();
-        self.bereft |= !self.private.objects().contains_key(&root);
+        if !self.private.objects().contains_key(&root) {
+            self.bereft = true;
+            self.only_the_page_is_left();
+        }
         if self.removal.hides() {
             let shown = self.archive();
             let before = self.shown.lock().unwrap();

@@ -6,7 +6,10 @@ use std::{collections::BTreeSet, io::Read};
 use bowerbird::{
     app::Copies,
     bucket::ObjectKey,
-    domain::{coverage::Span, forget::Forgotten, id::MessageId, job::Subject, removal::Home},
+    domain::{
+        coverage::Span, forget::Forgotten, id::MessageId, job::Subject, removal::Home,
+        time::Timestamp,
+    },
     store::{Change, Forget, Kv, Month, Word},
 };
 use bytes::Bytes;
@@ -70,6 +73,7 @@ impl World {
 
     /// What was put by the process that just died, and is known to nobody.
     pub(super) fn look_for_strays(&mut self) {
+        self.look_for_stray_pictures();
         let (store, objects) = (self.store(), self.bucket.objects());
         let state = self.truth.state();
         let there = |path: &&String| objects.contains_key(&ObjectKey::new(path.as_str()).unwrap());
@@ -94,6 +98,27 @@ impl World {
                 self.strays.extend(unknown.filter(there).cloned());
             }
         }
+    }
+
+    /// Pictures of people that the store which was left knows nothing of.
+    fn look_for_stray_pictures(&mut self) {
+        let store = self.store();
+        let people = store.people().unwrap().into_iter();
+        let mut known: BTreeSet<_> =
+            people.filter_map(|(_, person)| Some(person.copied?.object)).collect();
+        let end = Timestamp::from_millis(i64::MAX / 2);
+        known.extend(store.garbage(end, usize::MAX).unwrap().into_iter().map(|(_, path)| path));
+        let objects = self.bucket.objects().into_keys().map(|key| key.as_str().to_owned());
+        let pictures = objects.filter(|path| path.starts_with("userData/avatars/"));
+        self.strays.extend(pictures.filter(|path| !known.contains(path)));
+    }
+
+    /// Nothing but the page is left, and it alone tells what there is.
+    pub(super) fn only_the_page_is_left(&mut self) {
+        let named = self.archive().named.clone();
+        let objects = self.bucket.objects().into_keys().chain(self.private.objects().into_keys());
+        let objects = objects.map(|key| key.as_str().to_owned());
+        self.strays.extend(objects.filter(|path| !named.contains(path)));
     }
 
     /// Whether all that was to be forgotten is, as far as the archive knows.
