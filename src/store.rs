@@ -44,7 +44,13 @@ mod invariants;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 
-use std::sync::Arc;
+use std::{
+    future::pending,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::Arc,
+};
+
+use tokio::sync::oneshot;
 
 pub use self::{
     change::{Change, Commit, Context},
@@ -57,7 +63,7 @@ pub use self::{
     erasure::CopiesRenewed,
     forget::{Allow, Forget},
     journal::{Batch, Tip},
-    kv::{Kv, KvError, Rows, Writes},
+    kv::{Kv, KvError, Rows, Work, Writes},
     links::{LinkDue, LinksRefreshed},
     member::MemberSeen,
     memory::MemoryKv,
@@ -104,7 +110,7 @@ pub enum Hint {
     Tend,
 }
 
-/// Reads the catalogue. Calls block for as long as a disk does, so they belong on a blocking thread.
+/// Reads the catalogue. Calls block for as long as a disk does, so actors make them within [`Store::read`].
 #[derive(Clone, Debug)]
 pub struct Store {
     kv: Arc<dyn Kv>,
@@ -187,6 +193,38 @@ impl Store {
         self.changed_months()?;
         self.next_link_due()?;
         Ok(())
+    }
+
+    /// Does work that reads or writes this, where blocking is no harm. It is begun at once and done even if nobody waits
+    /// for it; a panic of it goes on in whoever does.
+    pub fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> impl Future<Output = T> + Send + 'static {
+        let (tell, told) = oneshot::channel();
+        let store = self.clone();
+        self.kv.aside(Box::new(move || {
+            let done = catch_unwind(AssertUnwindSafe(|| work(&store)));
+            // Whoever hears that it is done may want the disk for themselves.
+            drop(store);
+            tell.send(done).ok();
+        }));
+        async {
+            match told.await {
+                Ok(Ok(done)) => done,
+                Ok(Err(panic)) => resume_unwind(panic),
+                // A runtime that ends drops the work, and then whoever waits for it.
+                Err(_) => pending().await,
+            }
+        }
+    }
+
+    /// Reads where blocking is no harm.
+    pub fn read<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Self) -> Result<T, StoreError> + Send + 'static,
+    ) -> impl Future<Output = Result<T, StoreError>> + Send + 'static {
+        self.aside(look)
     }
 
     fn source(&self) -> &dyn Kv {

@@ -73,10 +73,8 @@ async fn run(members: Members, selection: Arc<PlaceSelection>) {
 }
 
 async fn everybody(members: &Members) -> Vec<UserId> {
-    let store = members.store.clone();
-    let people = tokio::task::spawn_blocking(move || store.people()).await;
     // A store that can't be read is for Persistence to report.
-    let people = people.expect("reading the store does not panic").unwrap_or_default();
+    let people = members.store.read(crate::store::Store::people).await.unwrap_or_default();
     people.into_iter().map(|(user, _)| user).collect()
 }
 

@@ -97,21 +97,18 @@ impl Copier {
     /// What is known of bytes, or else under which condition they are put. What may be on its way out is put anew, so
     /// that a late request does not delete it.
     async fn known(&self, sha256: Sha256) -> Result<Result<Content, Precondition>, Failure> {
-        let store = self.store.clone();
-        let known = tokio::task::spawn_blocking(move || {
+        let known = self.store.read(move |store| {
             let leaving = store.is_leaving(Subject::Content(sha256))?;
             let when = if leaving { Precondition::Always } else { Precondition::Absent };
-            Ok::<_, StoreError>(store.content(sha256)?.ok_or(when))
-        })
-        .await;
-        known.expect("reading the store does not panic").map_err(|error| store_failure(&error))
+            Ok(store.content(sha256)?.ok_or(when))
+        });
+        known.await.map_err(|error| store_failure(&error))
     }
 
     /// Removes a file from the spool unless it is yet to be looked at. What can't be removed is swept at the next start.
     async fn make_room(&self, sha256: Sha256) {
-        let store = self.store.clone();
-        let awaited = tokio::task::spawn_blocking(move || store.awaits_look(sha256)).await;
-        if matches!(awaited, Ok(Ok(false))) {
+        let awaited = self.store.read(move |store| store.awaits_look(sha256)).await;
+        if matches!(awaited, Ok(false)) {
             self.spool.remove(sha256).await.ok();
         }
     }

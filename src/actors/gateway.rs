@@ -189,9 +189,7 @@ async fn plan(parts: &Parts, closing: &watch::Sender<bool>) -> Option<Plan> {
 /// A service that is restarted again and again would use up the day's sessions. Going on with a session costs none,
 /// so only those who need a new one wait.
 async fn hold_back(parts: &Parts, shards: u32, closing: &watch::Sender<bool>) {
-    let store = parts.store.clone();
-    let starts = tokio::task::spawn_blocking(move || store.starts()).await;
-    let starts = starts.ok().and_then(Result::ok).unwrap_or_default();
+    let starts = parts.store.read(Store::starts).await.unwrap_or_default();
     let now = parts.clock.now();
     let mut delay = spacing(&starts.at, now);
     for shard in (0..shards).map(ShardNumber) {
@@ -213,8 +211,7 @@ async fn hold_back(parts: &Parts, shards: u32, closing: &watch::Sender<bool>) {
 
 /// A session from the life before; one that was made for another number of shards can't be resumed.
 async fn stored_session(store: &Store, shard: ShardNumber, shards: u32) -> Option<Session> {
-    let store = store.clone();
-    let row = tokio::task::spawn_blocking(move || store.session(shard.0)).await.ok()?.ok()??;
+    let row = store.read(move |store| store.session(shard.0)).await.ok()??;
     if row.shards != shards {
         return None;
     }

@@ -88,17 +88,17 @@ impl Members {
 
     /// Those of whom nothing is known, or nothing that is believed any more.
     pub(super) async fn unknown(&self, guild: GuildId, users: Vec<UserId>) -> Vec<UserId> {
-        let (store, since) = (self.store.clone(), self.clock.now().before(BELIEVED_FOR));
-        let known = tokio::task::spawn_blocking(move || {
+        let since = self.clock.now().before(BELIEVED_FOR);
+        let known = self.store.read(move |store| {
             let known = users.iter().map(|user| Ok((*user, store.member(guild, *user)?)));
             let known: BTreeMap<_, _> = known.collect::<Result<_, StoreError>>()?;
             let is_old = |(user, row): (UserId, Option<crate::store::MemberRow>)| {
                 row.is_none_or(|row| row.looked_at <= since).then_some(user)
             };
-            Ok::<_, StoreError>(known.into_iter().filter_map(is_old).collect())
+            Ok(known.into_iter().filter_map(is_old).collect())
         });
         // A store that can't be read is for Persistence to report.
-        known.await.expect("reading the store does not panic").unwrap_or_default()
+        known.await.unwrap_or_default()
     }
 
     /// Whoever is no member has no role, and nobody to take theirs for.

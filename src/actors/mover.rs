@@ -94,11 +94,8 @@ impl Work for Mover {
 
 impl Mover {
     async fn chore(&self, subject: Subject) -> Result<Option<(Chore, String)>, Failure> {
-        let store = self.store.clone();
-        let chore = tokio::task::spawn_blocking(move || store.chore(subject)).await;
-        chore
-            .expect("reading the store does not panic")
-            .map_err(|error| Failure::Postponed { delay: AWAY, why: error.to_string() })
+        let chore = self.store.read(move |store| store.chore(subject)).await;
+        chore.map_err(|error| Failure::Postponed { delay: AWAY, why: error.to_string() })
     }
 
     /// Where an object is on some side, and under which name.

@@ -188,15 +188,11 @@ impl Persistence {
         }
         self.committing = true;
         let group: Vec<_> = self.waiting.drain(..self.waiting.len().min(GROUP)).collect();
-        let store = self.store.clone();
         let moment = Moment { now: self.clock.now(), policy: Arc::clone(&self.policy) };
-        let work = tokio::task::spawn_blocking(move || commit_group(&store, moment, group));
+        let work = self.store.aside(move |store| commit_group(store, moment, group));
         ctx.spawn(work.into_actor(self).map(|done, this, ctx| {
             this.committing = false;
-            match done {
-                Ok(hints) => this.committed(hints, ctx),
-                Err(died) => std::panic::resume_unwind(died.into_panic()),
-            }
+            this.committed(done, ctx);
             this.commit(ctx);
         }));
     }

@@ -218,17 +218,18 @@ impl Rounds {
     }
 
     async fn plan(&self) -> Plan {
-        let (store, selection) = (self.parts.store.clone(), Arc::clone(&self.parts.selection));
+        let selection = Arc::clone(&self.parts.selection);
         let (reconciling, now) = (self.parts.reconciling, self.parts.clock.now());
         let resting = {
             let mut resting = self.resting();
             resting.retain(|_, until| *until > Instant::now());
             resting.keys().copied().collect()
         };
-        let made = tokio::task::spawn_blocking(move || {
-            plan::make(&store, &selection, reconciling, now, &resting)
-        });
-        made.await.expect("reading the store does not panic").unwrap_or_else(|error| {
+        let made = self
+            .parts
+            .store
+            .read(move |store| plan::make(store, &selection, reconciling, now, &resting));
+        made.await.unwrap_or_else(|error| {
             warn!(%error, "what is to be read again can't be told");
             Plan::default()
         })

@@ -172,9 +172,7 @@ impl Rounds {
     }
 
     async fn wait(&self, bell: &Notify) {
-        let store = self.parts.store.clone();
-        let next = tokio::task::spawn_blocking(move || store.next_link_due()).await;
-        let next = next.ok().and_then(Result::ok).flatten();
+        let next = self.parts.store.read(Store::next_link_due).await.ok().flatten();
         let now = self.parts.clock.now();
         let pause = next.map_or(LONGEST_SLEEP, |next| next.since(now).min(LONGEST_SLEEP));
         tokio::select! {
@@ -187,9 +185,8 @@ impl Rounds {
     /// Makes new what is due, and tells how many links that were.
     async fn round(&mut self) -> Result<usize, DiscordError> {
         let now = self.parts.clock.now();
-        let store = self.parts.store.clone();
-        let due = tokio::task::spawn_blocking(move || full_batches(&store, now)).await;
-        let due = due.expect("reading the store does not panic").unwrap_or_else(|error| {
+        let due = self.parts.store.read(move |store| full_batches(store, now)).await;
+        let due = due.unwrap_or_else(|error| {
             warn!(%error, "the links that are due can't be read");
             Vec::new()
         });

@@ -174,9 +174,7 @@ impl Looker {
         *hold = Some(self.hands.take(subject).await);
         let object = format!("thumb/{sha256}.webp");
         let key = ObjectKey::new(object.clone()).expect("made of a hash");
-        let store = self.store.clone();
-        let leaving = tokio::task::spawn_blocking(move || store.is_leaving(subject)).await;
-        let leaving = leaving.expect("reading the store does not panic");
+        let leaving = self.store.read(move |store| store.is_leaving(subject)).await;
         // What may be on its way out is put anew, so that a late request does not delete it.
         let when =
             if leaving.unwrap_or(true) { Precondition::Always } else { Precondition::Absent };

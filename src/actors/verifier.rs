@@ -239,7 +239,7 @@ async fn run(parts: Parts, requests: Requests) {
 /// When it verifies by itself next.
 async fn due(parts: &Parts, started: Timestamp) -> Option<Timestamp> {
     let every = parts.every?;
-    let last = books::read(&parts.mender.examiner.store, Store::verification).await;
+    let last = parts.mender.examiner.store.read(Store::verification).await;
     Some(match last {
         Ok(Some(last)) if last.failed.is_some() => last.at.after(every.min(AWAY)),
         Ok(Some(last)) => last.at.after(every),

@@ -242,9 +242,7 @@ fn log_failure(attempts: u16, failure: &Failure) {
 }
 
 async fn until_due<W: Work>(shop: &Shop<W>) -> Duration {
-    let store = shop.store.clone();
-    let due = tokio::task::spawn_blocking(move || store.next_due(W::QUEUE)).await;
-    let due = due.ok().and_then(Result::ok).flatten();
+    let due = shop.store.read(|store| store.next_due(W::QUEUE)).await.ok().flatten();
     due.map_or(ROUND, |due| due.since(shop.clock.now()).clamp(Duration::from_millis(50), ROUND))
 }
 

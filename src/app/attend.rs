@@ -172,9 +172,8 @@ async fn status(
     State(attendant): State<Attendant>,
 ) -> Result<Json<Overview>, (StatusCode, String)> {
     let Body { store, selection, health, supervisor, .. } = attendant.body.clone();
-    let read = tokio::task::spawn_blocking(move || Overview::read(&store, Some(&selection))).await;
-    let mut overview =
-        read.expect("reading the store does not panic").map_err(|error| internal(&error))?;
+    let read = store.read(move |store| Overview::read(store, Some(&selection))).await;
+    let mut overview = read.map_err(|error| internal(&error))?;
     let health = health.borrow().clone();
     let restarts = supervisor.restarts();
     overview.service = Some(Running {
@@ -197,22 +196,21 @@ async fn forget(
 }
 
 async fn forgotten(State(attendant): State<Attendant>) -> Result<Json<Listing>, Refusal> {
-    read(attendant, |store| Listing::read(&store)).await
+    read(attendant, Listing::read).await
 }
 
 async fn foretell(
     State(attendant): State<Attendant>,
     Json(what): Json<Vec<Forgotten>>,
 ) -> Result<Json<Vec<Erased>>, Refusal> {
-    read(attendant, move |store| super::forget::foretell(&store, &what)).await
+    read(attendant, move |store| super::forget::foretell(store, &what)).await
 }
 
 async fn read<T: Send + 'static>(
     attendant: Attendant,
-    look: impl FnOnce(Store) -> Result<T, StoreError> + Send + 'static,
+    look: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<Json<T>, Refusal> {
-    let read = tokio::task::spawn_blocking(move || look(attendant.body.store)).await;
-    let read = read.expect("reading the store does not panic");
+    let read = attendant.body.store.read(look).await;
     read.map(Json).map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
 }
 

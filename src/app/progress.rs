@@ -86,9 +86,7 @@ async fn show_lines(progress: watch::Receiver<Progress>, store: Store) {
 }
 
 async fn work(store: &Store) -> (Tallies, u64) {
-    let store = store.clone();
-    let tallies = tokio::task::spawn_blocking(move || store.tallies()).await;
-    let tallies = tallies.ok().and_then(Result::ok).unwrap_or_default();
+    let tallies = store.read(Store::tallies).await.unwrap_or_default();
     let waiting = tallies.get(Tally::DownloadsWaiting) + tallies.get(Tally::ThumbnailsWaiting);
     (tallies, waiting)
 }

@@ -68,8 +68,7 @@ impl Body {
     pub async fn look(&self) -> Result<Vitals, StoreError> {
         let lease_held = self.lease.is_held().await;
         let body = self.clone();
-        let read = tokio::task::spawn_blocking(move || body.read(lease_held)).await;
-        read.expect("reading the store does not panic")
+        self.store.read(move |_| body.read(lease_held)).await
     }
 
     fn read(&self, lease_held: bool) -> Result<Vitals, StoreError> {

@@ -11,6 +11,9 @@ pub type Writes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 /// Keys and values in the order of keys.
 pub type Rows = Vec<(Vec<u8>, Vec<u8>)>;
 
+/// What calls a store, and so blocks for as long as a disk does.
+pub type Work = Box<dyn FnOnce() + Send>;
+
 /// An ordered map on disk. Its calls block.
 pub trait Kv: Send + Sync + Debug {
     /// The value of a key.
@@ -27,6 +30,11 @@ pub trait Kv: Send + Sync + Debug {
 
     /// Bytes on disk.
     fn size_on_disk(&self) -> Result<u64, KvError>;
+
+    /// Does work that calls this where blocking is no harm. Where nothing blocks, another place will do.
+    fn aside(&self, work: Work) {
+        tokio::task::spawn_blocking(work);
+    }
 }
 
 /// Why the store did not serve.

@@ -326,22 +326,17 @@ impl Crawl {
 
     /// Reads what the store knows of a place by now.
     async fn recall(&self, atlas: &mut Atlas, place: ChannelId) {
-        let store = self.store.clone();
-        let row = tokio::task::spawn_blocking(move || store.place_to_read(place)).await;
-        match row {
-            Ok(Ok(Some(row))) => drop(atlas.places.insert(place, row)),
+        match self.store.read(move |store| store.place_to_read(place)).await {
+            Ok(Some(row)) => drop(atlas.places.insert(place, row)),
             // It was forgotten since it was put in line.
-            Ok(Ok(None)) => drop(atlas.places.remove(&place)),
-            Ok(Err(_)) | Err(_) => {}
+            Ok(None) => drop(atlas.places.remove(&place)),
+            // A store that can't be read is for Persistence to report.
+            Err(_) => {}
         }
     }
 
     async fn reload(&self, atlas: &mut Atlas) {
-        let store = self.store.clone();
-        let read = tokio::task::spawn_blocking(move || {
-            Ok::<_, crate::store::StoreError>((store.guilds()?, store.places()?))
-        });
-        match read.await.expect("reading the store does not panic") {
+        match self.store.read(|store| Ok((store.guilds()?, store.places()?))).await {
             Ok((guilds, places)) => {
                 atlas.guilds = guilds.into_iter().collect();
                 atlas.places = places.into_iter().map(|row| (row.place.id, row)).collect();

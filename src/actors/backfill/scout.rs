@@ -116,8 +116,7 @@ impl Scout {
     }
 
     async fn listed_until(&self, channel: ChannelId, which: Archived) -> Option<Timestamp> {
-        let store = self.store.clone();
-        let row = tokio::task::spawn_blocking(move || store.place(channel)).await.ok()?.ok()??;
+        let row = self.store.read(move |store| store.place(channel)).await.ok()??;
         match which {
             Archived::Public => row.public_threads_until,
             Archived::Private => row.private_threads_until,

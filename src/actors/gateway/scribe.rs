@@ -100,20 +100,16 @@ impl Scribe {
     }
 
     async fn note(&self, events: Vec<Event>) -> Notes {
-        let (store, selection) = (self.parts.store.clone(), self.parts.selection.clone());
-        let members = self.parts.members.clone();
-        let noted = tokio::task::spawn_blocking(move || {
-            let mut desk =
-                Desk { store, selection, members, known: HashMap::new(), notes: Notes::default() };
+        let (selection, members) = (self.parts.selection.clone(), self.parts.members.clone());
+        let note = move |store: &Store| {
+            let (store, known, notes) = (store.clone(), HashMap::new(), Notes::default());
+            let mut desk = Desk { store, selection, members, known, notes };
             for event in events {
                 desk.note(event);
             }
             desk.notes
-        });
-        match noted.await {
-            Ok(notes) => notes,
-            Err(died) => std::panic::resume_unwind(died.into_panic()),
-        }
+        };
+        self.parts.store.aside(note).await
     }
 }
 

@@ -130,7 +130,9 @@ impl Copyist {
             return Ok(());
         }
         let erased = self
-            .on_store(|store| {
+            .parts
+            .store
+            .read(|store| {
                 // What is still being erased would be in the new copy, too.
                 if store.is_erasing()? { Ok(None) } else { store.erased() }
             })
@@ -175,7 +177,7 @@ impl Copyist {
             place.tip = segment.tip();
         }
         let tip = place.tip;
-        let follows = self.on_store(move |store| store.follows(tip)).await?;
+        let follows = self.parts.store.read(move |store| store.follows(tip)).await?;
         debug!(?tip, follows, "the copy of the state was found");
         Ok(follows.then_some(place))
     }
@@ -190,7 +192,9 @@ impl Copyist {
         while let Some(place) = self.place.clone() {
             let tip = place.tip;
             let batches = self
-                .on_store(move |store| {
+                .parts
+                .store
+                .read(move |store| {
                     let follows = store.follows(tip)?;
                     Ok(follows.then(|| store.committed_after(tip.number, SEGMENT)))
                 })
@@ -230,7 +234,7 @@ impl Copyist {
         let there = layout::list(self.parts.bucket.as_ref(), FOLDER).await?;
         let there: HashSet<ObjectKey> = there.into_iter().map(|info| info.key).collect();
         let (chunks, new) = self.copy_chunks(&there).await?;
-        let tip = self.on_store(Store::tip).await?;
+        let tip = self.parts.store.read(Store::tip).await?;
         self.catch_up_with(tip).await?;
         let root = Root {
             format: FORMAT,
@@ -269,7 +273,7 @@ impl Copyist {
 
     /// A log of its own for a history that may be another than that of the copy so far.
     async fn begin_log(&self) -> Result<Place, MirrorError> {
-        let tip = self.on_store(Store::tip).await?;
+        let tip = self.parts.store.read(Store::tip).await?;
         self.parts.store.forget_committed(tip.number);
         let log = format!("log-{:016x}", rand::random::<u64>());
         Ok(Place { log, tip, segments: 0, bytes: 0, whole: 0 })
@@ -284,7 +288,9 @@ impl Copyist {
         let mut scan = Scan::default();
         loop {
             let (read, chunk) = self
-                .on_store(move |store| {
+                .parts
+                .store
+                .read(move |store| {
                     let chunk = scan.next(store)?;
                     Ok((scan, chunk))
                 })
@@ -355,14 +361,5 @@ impl Copyist {
             Ok(_) | Err(BucketError::PreconditionFailed { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }
-    }
-
-    async fn on_store<T: Send + 'static>(
-        &self,
-        read: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let store = self.parts.store.clone();
-        let read = tokio::task::spawn_blocking(move || read(&store)).await;
-        read.expect("reading the store does not panic")
     }
 }

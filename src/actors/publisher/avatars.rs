@@ -84,17 +84,16 @@ impl Avatars {
     }
 
     async fn wanted(&self) -> Vec<(UserId, String)> {
-        let store = self.store.clone();
-        let changed = tokio::task::spawn_blocking(move || {
+        let changed = self.store.read(|store| {
             let mut wanted = Vec::new();
             for ChangedPerson { id: user, .. } in store.changed_people(AT_ONCE)? {
                 let Some(person) = store.person(user)? else { continue };
                 wanted.extend(person.missing_picture().map(|hash| (user, hash.to_owned())));
             }
-            Ok::<_, crate::store::StoreError>(wanted)
+            Ok(wanted)
         });
         // A store that can't be read is for Persistence to report.
-        changed.await.ok().and_then(Result::ok).unwrap_or_default()
+        changed.await.unwrap_or_default()
     }
 
     async fn copy(&self, user: UserId, hash: String) -> Outcome {

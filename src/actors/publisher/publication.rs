@@ -129,24 +129,24 @@ impl Editor {
 
     /// When something is to be published, at the latest.
     pub(super) async fn due(&self) -> Option<Timestamp> {
-        let (store, swept_for) = (self.parts.store.clone(), *self.last_purge());
-        let due = tokio::task::spawn_blocking(move || {
+        let swept_for = *self.last_purge();
+        let due = self.parts.store.read(move |store| {
             let purge = store.purge()?;
             if purge.is_some() && (purge != swept_for || !store.is_leaving_any()?) {
                 return Ok(Some(Timestamp::default()));
             }
             let changed = store.changed_months()?;
-            Ok::<_, StoreError>(changed.into_iter().map(|(_, dirty)| dirty.by).min())
+            Ok(changed.into_iter().map(|(_, dirty)| dirty.by).min())
         });
-        due.await.ok()?.ok()?
+        due.await.ok()?
     }
 
     /// Whether what is wanted was applied to every entry. Until then the months that were not gone through hold what
     /// was wanted before, such as links that nobody kept alive, and the archive as it was is the better one.
     pub(super) async fn is_ready(&self) -> bool {
-        let (store, policy) = (self.parts.store.clone(), Arc::clone(&self.parts.policy));
-        let swept = tokio::task::spawn_blocking(move || store.is_swept(&policy)).await;
-        swept.expect("reading the store does not panic").unwrap_or_else(|error| {
+        let policy = Arc::clone(&self.parts.policy);
+        let swept = self.parts.store.read(move |store| store.is_swept(&policy)).await;
+        swept.unwrap_or_else(|error| {
             warn!(%error, "the catalogue can't be read");
             false
         })
@@ -174,9 +174,9 @@ impl Editor {
     /// Writes down which places the page goes without from now on, and tells the number of the last change before this
     /// publication.
     async fn note_places(&self) -> Result<u64, PublishError> {
-        let (store, selection) = (self.parts.store.clone(), Arc::clone(&self.parts.selection));
-        let changed = tokio::task::spawn_blocking(move || places_changed(&store, &selection));
-        let changed = changed.await.expect("reading the store does not panic")?;
+        let selection = Arc::clone(&self.parts.selection);
+        let changed = self.parts.store.read(move |store| places_changed(store, &selection));
+        let changed = changed.await?;
         if let Some(PlacesShown { withdrawn, returned }) = changed {
             debug!(
                 withdrawn = withdrawn.len(),
@@ -185,18 +185,16 @@ impl Editor {
             );
             self.parts.ledger.record([PlacesShown { withdrawn, returned }.into()]).await;
         }
-        let store = self.parts.store.clone();
-        let last = tokio::task::spawn_blocking(move || store.last_change()).await;
-        Ok(last.expect("reading the store does not panic")?)
+        Ok(self.parts.store.read(Store::last_change).await?)
     }
 
     /// Writes down that everything up to a change is published, so that bytes that are named no more may go.
     async fn reach(&self, changes: u64) -> Result<(), PublishError> {
-        let store = self.parts.store.clone();
-        let news = tokio::task::spawn_blocking(move || {
-            Ok::<_, StoreError>(store.awaits_publication()? && store.published_to()? < changes)
-        });
-        if news.await.expect("reading the store does not panic")? {
+        let news = self
+            .parts
+            .store
+            .read(move |store| Ok(store.awaits_publication()? && store.published_to()? < changes));
+        if news.await? {
             self.parts.ledger.record([PublishedTo(changes).into()]).await;
         }
         Ok(())
@@ -208,17 +206,14 @@ impl Editor {
         occasion: Occasion,
     ) -> Result<bool, PublishError> {
         let hopeless = Arc::clone(hopeless);
-        let (store, policy, selection) = (
-            self.parts.store.clone(),
-            Arc::clone(&self.parts.policy),
-            Arc::clone(&self.parts.selection),
-        );
+        let policy = Arc::clone(&self.parts.policy);
+        let selection = Arc::clone(&self.parts.selection);
         let now = self.parts.clock.now();
-        let prepared = tokio::task::spawn_blocking(move || {
-            prepare(&store, &policy, &selection, &hopeless, occasion, now)
-        })
-        .await;
-        let issue = prepared.expect("preparing a publication does not panic")?;
+        let prepared = self
+            .parts
+            .store
+            .read(move |store| prepare(store, &policy, &selection, &hopeless, occasion, now));
+        let issue = prepared.await?;
         let more = issue.months.len() == MONTHS_AT_ONCE;
         self.parts.lease.assure().await?;
         self.put_new(&issue).await?;

@@ -57,12 +57,9 @@ impl Editor {
     /// Brings to its end what is being erased from the catalogue.
     pub(super) async fn erase(&self) {
         let erasing = || {
-            let store = self.parts.store.clone();
+            let asked = self.parts.store.read(Store::is_erasing);
             // A store that can't be read is for Persistence to report.
-            async move {
-                let asked = tokio::task::spawn_blocking(move || store.is_erasing()).await;
-                asked.is_ok_and(|erasing| erasing.unwrap_or(false))
-            }
+            async move { asked.await.unwrap_or(false) }
         };
         while erasing().await {
             self.parts.ledger.record([Change::EraseSome]).await;
@@ -72,16 +69,16 @@ impl Editor {
     /// What may go, as far as is known before a publication. After an erasure nothing waits for its time: a file of the
     /// page that was replaced before may name what was erased.
     pub(super) async fn waste(&self) -> Result<Waste, StoreError> {
-        let (store, now) = (self.parts.store.clone(), self.parts.clock.now());
-        read(move || {
+        let now = self.parts.clock.now();
+        let look = move |store: &Store| {
             let purge = store.purge()?;
             let (until, limit) = match purge {
                 Some(_) => (Timestamp::LAST, PURGED_AT_ONCE),
                 None => (now, AT_ONCE),
             };
             Ok(Waste { objects: store.garbage(until, limit)?, purge, limit })
-        })
-        .await
+        };
+        self.parts.store.read(look).await
     }
 
     /// Deletes what was waste before everything that had changed was published, and what that replaced if it may not
@@ -90,9 +87,8 @@ impl Editor {
         let Waste { objects, purge, limit } = waste;
         let all = objects.len() < limit;
         self.delete(objects).await?;
-        let (store, now) = (self.parts.store.clone(), self.parts.clock.now());
-        let until = if purge.is_some() { Timestamp::LAST } else { now };
-        let replaced = read(move || {
+        let until = if purge.is_some() { Timestamp::LAST } else { self.parts.clock.now() };
+        let replaced = self.parts.store.read(move |store| {
             let mut replaced = store.garbage(until, usize::MAX)?;
             replaced.retain(|(_, path)| is_of_the_page(path));
             Ok(replaced)
@@ -103,9 +99,8 @@ impl Editor {
         }
         if let Some(purge) = purge {
             self.swept_for(purge);
-            let store = self.parts.store.clone();
             // Until the last byte is gone, the Mover wakes us again.
-            if !read(move || store.is_leaving_any()).await? {
+            if !self.parts.store.read(Store::is_leaving_any).await? {
                 self.parts.ledger.record([Purged(purge).into()]).await;
                 info!("what was erased has left the bucket");
             }
@@ -123,10 +118,9 @@ impl Editor {
 
     async fn delete_some(&self, swept: Objects) -> Result<(), PublishError> {
         let paths: Arc<[String]> = swept.iter().map(|(_, path)| path.clone()).collect();
-        let store = self.parts.store.clone();
-        let named = read({
+        let named = self.parts.store.read({
             let paths = Arc::clone(&paths);
-            move || named(&store, &paths)
+            move |store| named(store, &paths)
         });
         let named = named.await?;
         let (bucket, lease) = (&self.parts.bucket, &self.parts.lease);
@@ -146,15 +140,8 @@ impl Editor {
     }
 
     async fn last(&self) -> Result<crate::store::PublicationRow, StoreError> {
-        let store = self.parts.store.clone();
-        Ok(read(move || store.publication()).await?.unwrap_or_default())
+        Ok(self.parts.store.read(Store::publication).await?.unwrap_or_default())
     }
-}
-
-async fn read<T: Send + 'static>(
-    look: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, StoreError> {
-    tokio::task::spawn_blocking(look).await.expect("reading the store does not panic")
 }
 
 /// Those of some objects that something leads to: the same content has the same name, so it may have come back.

@@ -295,9 +295,7 @@ impl Reader {
         &self,
         read: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     ) -> T {
-        let store = self.store.clone();
-        let read = tokio::task::spawn_blocking(move || read(&store)).await;
-        read.expect("reading the store does not panic").unwrap_or_else(|error| {
+        self.store.read(read).await.unwrap_or_else(|error| {
             warn!(%error, "what is kept can't be read");
             T::default()
         })

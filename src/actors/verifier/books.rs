@@ -29,16 +29,6 @@ pub(super) const PAGE: usize = 1_000;
 /// So many proofs are written down together.
 const SEALED_TOGETHER: usize = 256;
 
-/// Reads the store where blocking is no harm.
-pub(super) async fn read<T: Send + 'static>(
-    store: &Store,
-    read: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, StoreError> {
-    let store = store.clone();
-    let done = tokio::task::spawn_blocking(move || read(&store)).await;
-    done.expect("reading the store does not panic")
-}
-
 /// Proofs on their way to the store.
 pub(super) struct Seals {
     ledger: Ledger,
@@ -95,11 +85,11 @@ impl Catalogue {
         let shelf = match folder {
             "media/" => Shelf::Media { last: None },
             "thumb/" => {
-                let stills = read(store, Store::tallies).await?.get(Tally::Stills);
+                let stills = store.read(Store::tallies).await?.get(Tally::Stills);
                 Shelf::Stills { windows: Windows::for_hashes(stills) }
             }
             _ => {
-                let mut objects = read(store, small).await?;
+                let mut objects = store.read(small).await?;
                 objects.retain(|object| object.starts_with(folder));
                 Shelf::Small { objects }
             }
@@ -110,7 +100,7 @@ impl Catalogue {
                 let sealed = move |store: &Store| {
                     objects.into_iter().map(|object| sealed(store, object)).collect()
                 };
-                read(store, sealed).await?
+                store.read(sealed).await?
             }
             Shelf::Media { .. } | Shelf::Stills { .. } => Vec::new(),
         };
@@ -131,7 +121,7 @@ impl Book for Catalogue {
                 Shelf::Small { .. } => return Ok(Vec::new()),
                 Shelf::Media { last } => {
                     let after = *last;
-                    let page = read(&self.store, move |store| media_after(store, after)).await?;
+                    let page = self.store.read(move |store| media_after(store, after)).await?;
                     let Some((sha256, _)) = page.last() else { return Ok(Vec::new()) };
                     *last = Some(*sha256);
                     self.waiting = page
@@ -143,7 +133,7 @@ impl Book for Catalogue {
                 Shelf::Stills { windows } => {
                     let Some(window) = windows.next() else { return Ok(Vec::new()) };
                     let wanted = move |still: &str| window.holds("thumb/", still);
-                    let stills = read(&self.store, move |store| stills(store, wanted)).await?;
+                    let stills = self.store.read(move |store| stills(store, wanted)).await?;
                     let sealed = move |store: &Store| {
                         let mut page = Vec::new();
                         for still in stills.into_keys() {
@@ -155,7 +145,7 @@ impl Book for Catalogue {
                         }
                         Ok(page)
                     };
-                    let page: Vec<_> = read(&self.store, sealed).await?;
+                    let page: Vec<_> = self.store.read(sealed).await?;
                     self.waiting = page.into_iter();
                 }
             }
@@ -166,7 +156,7 @@ impl Book for Catalogue {
         let objects = objects.clone();
         let by_hash = matches!(self.shelf, Shelf::Media { .. });
         let by_look = matches!(self.shelf, Shelf::Stills { .. });
-        let named = read(&self.store, move |store| {
+        let named = self.store.read(move |store| {
             let mut named = if by_hash {
                 media_among(store, &objects)?
             } else if by_look {

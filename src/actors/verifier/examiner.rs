@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::{
-    books::{Catalogue, PAGE, read},
+    books::{Catalogue, PAGE},
     page,
 };
 use crate::{
@@ -119,7 +119,7 @@ impl Examiner {
         let mut last = None;
         loop {
             let policy = Arc::clone(&self.policy);
-            let examined = read(&self.store, move |store| store.examine(last, PAGE, &policy));
+            let examined = self.store.read(move |store| store.examine(last, PAGE, &policy));
             let examined = examined.await?;
             pass.tray.checked.entries += examined.count as u64;
             take(pass, &mut kept, examined.contradictions);
@@ -130,7 +130,7 @@ impl Examiner {
         }
         let mut last = None;
         loop {
-            let examined = read(&self.store, move |store| store.examine_contents(last, PAGE));
+            let examined = self.store.read(move |store| store.examine_contents(last, PAGE));
             let (next, contradictions) = examined.await?;
             take(pass, &mut kept, contradictions);
             last = next;

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Examiner, books::read};
+use super::Examiner;
 use crate::{
     audit::pass::AuditError,
     bucket::{Body, Crc32c, ObjectKey, Precondition},
@@ -58,7 +58,7 @@ impl Fetcher {
         examiner: &Examiner,
         sha256: Sha256,
     ) -> Result<Fetched, AuditError> {
-        let known = read(&examiner.store, move |store| {
+        let known = examiner.store.read(move |store| {
             let mut users = Vec::new();
             for key in store.users_of(sha256)? {
                 users.extend(store.entry(key)?.map(|(entry, channel)| (key, entry, channel)));
@@ -154,7 +154,7 @@ impl Fetcher {
 
     /// Removes a file from the spool unless somebody else is to look at it.
     async fn make_room(&self, examiner: &Examiner, sha256: Sha256) {
-        let awaited = read(&examiner.store, move |store| store.awaits_look(sha256)).await;
+        let awaited = examiner.store.read(move |store| store.awaits_look(sha256)).await;
         if matches!(awaited, Ok(false)) {
             // What can't be removed is swept at the next start.
             self.spool.remove(sha256).await.ok();

@@ -11,7 +11,7 @@ use tracing::{info, warn};
 
 use super::{
     Examiner,
-    books::{read, stills},
+    books::stills,
     examiner::in_full,
     fetcher::{Fetched, Fetcher},
     rewrite,
@@ -146,7 +146,7 @@ impl Mender {
         let objects: BTreeSet<String> =
             findings.iter().map(|finding| finding.object.clone()).collect();
         let named =
-            read(&self.examiner.store, move |store| stills(store, |still| objects.contains(still)));
+            self.examiner.store.read(move |store| stills(store, |still| objects.contains(still)));
         let mut named = named.await.map_err(AuditError::from)?;
         let mut awaited = Vec::new();
         for finding in findings {
@@ -171,7 +171,7 @@ impl Mender {
         repaired: &mut Repaired,
     ) -> Result<(), RepairError> {
         for finding in findings {
-            let people = read(&self.examiner.store, Store::people).await;
+            let people = self.examiner.store.read(Store::people).await;
             let people = people.map_err(AuditError::from)?;
             if let Err(error) = self.clear(&finding.object).await {
                 repaired.take(left(finding, &error));
@@ -214,7 +214,7 @@ impl Mender {
         let mut moved = (usize::MAX, Instant::now());
         loop {
             let waiting = awaited.clone();
-            let left = read(&self.examiner.store, move |store| {
+            let left = self.examiner.store.read(move |store| {
                 let mut left = Vec::new();
                 for subject in waiting {
                     if store.awaits(subject)? {

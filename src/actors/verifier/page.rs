@@ -12,7 +12,7 @@ use std::{
 use serde::Deserialize;
 use tokio::time::sleep;
 
-use super::{Examiner, books::read};
+use super::Examiner;
 use crate::{
     actors::publisher::shown_places,
     audit::{
@@ -39,7 +39,7 @@ const BETWEEN: Duration = Duration::from_millis(250);
 
 /// Checks everything that the page reads.
 pub(super) async fn check(examiner: &Examiner, pass: &mut Pass<'_>) -> Result<(), AuditError> {
-    let Some(publication) = read(&examiner.store, Store::publication).await? else {
+    let Some(publication) = examiner.store.read(Store::publication).await? else {
         // Nothing was ever published.
         return Ok(());
     };
@@ -50,21 +50,21 @@ pub(super) async fn check(examiner: &Examiner, pass: &mut Pass<'_>) -> Result<()
     if let Some(users) = &publication.users {
         check_data::<People>(pass, users).await?;
     }
-    if let Some(list) = read(&examiner.store, Store::published_coverage).await? {
+    if let Some(list) = examiner.store.read(Store::published_coverage).await? {
         check_data::<Known>(pass, &list.path).await?;
     }
-    let places = read(&examiner.store, Store::places).await?;
+    let places = examiner.store.read(Store::places).await?;
     let shown = shown_places(&places, &examiner.selection);
     let policy = examiner.policy.clone();
-    let settled = read(&examiner.store, move |store| store.is_swept(&policy)).await?;
+    let settled = examiner.store.read(move |store| store.is_swept(&policy)).await?;
     let mut months = BTreeSet::new();
-    for (root, row) in read(&examiner.store, Store::indexes).await? {
+    for (root, row) in examiner.store.read(Store::indexes).await? {
         check_index(examiner, pass, root, &row).await?;
-        let shards = read(&examiner.store, move |store| store.channel_shards(root)).await?;
+        let shards = examiner.store.read(move |store| store.channel_shards(root)).await?;
         months.extend(shards.into_iter().map(|(month, _)| month));
     }
     let mut last = None;
-    while let Some(month) = read(&examiner.store, move |store| store.month_after(last)).await? {
+    while let Some(month) = examiner.store.read(move |store| store.month_after(last)).await? {
         months.insert(month);
         last = Some(month);
     }
@@ -109,9 +109,9 @@ async fn check_root(examiner: &Examiner, pass: &mut Pass<'_>) -> Result<(), Audi
 type State = (PublicationRow, Vec<(ChannelId, IndexRow)>);
 
 async fn state(examiner: &Examiner) -> Result<State, AuditError> {
-    let state = read(&examiner.store, |store| {
-        Ok((store.publication()?.unwrap_or_default(), store.indexes()?))
-    });
+    let state = examiner
+        .store
+        .read(|store| Ok((store.publication()?.unwrap_or_default(), store.indexes()?)));
     Ok(state.await?)
 }
 
@@ -151,7 +151,7 @@ async fn check_index(
 ) -> Result<(), AuditError> {
     let Some(path) = &row.path else { return Ok(()) };
     let result = published::read::<Index>(pass.bucket, path).await;
-    let now = read(&examiner.store, move |store| {
+    let now = examiner.store.read(move |store| {
         Ok((store.indexes()?.into_iter().find(|(id, _)| *id == root), store.channel_shards(root)?))
     });
     let (current, shards) = now.await?;
@@ -185,7 +185,7 @@ async fn check_month(
     places: &HashSet<ChannelId>,
     settled: bool,
 ) -> Result<(), AuditError> {
-    let row = read(&examiner.store, move |store| store.published_shards(month)).await?;
+    let row = examiner.store.read(move |store| store.published_shards(month)).await?;
     let mut there = Some(Vec::new());
     let mut bad = Vec::new();
     for shard in &row.shards {
@@ -204,11 +204,11 @@ async fn check_month(
         pass.tell();
     }
     let now = examiner.clock.now();
-    let entries = read(&examiner.store, move |store| store.month_entries(month)).await?;
+    let entries = examiner.store.read(move |store| store.month_entries(month)).await?;
     let known = shown(&entries, places, examiner, now);
-    let after = read(&examiner.store, move |store| {
-        Ok((store.published_shards(month)?, store.is_changed(month)?))
-    });
+    let after = examiner
+        .store
+        .read(move |store| Ok((store.published_shards(month)?, store.is_changed(month)?)));
     let (row_after, changed): (ShardsRow, bool) = after.await?;
     if row_after != row {
         // Published while it was read.

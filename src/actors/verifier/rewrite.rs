@@ -1,7 +1,7 @@
 //! Writes the page's data again. What the catalogue still gives under the same name is put at once, over what is
 //! damaged; the rest is left to the next publication, which gives it another name.
 
-use super::{Mender, books::read};
+use super::Mender;
 use crate::{
     actors::publisher::shown_places,
     audit::{
@@ -27,7 +27,7 @@ pub(super) async fn rewrite(mender: &Mender, finding: &Finding) -> Result<(), Au
             Ok(())
         }
         Name::People(_) => {
-            let everybody = read(&mender.examiner.store, Store::people).await?;
+            let everybody = mender.examiner.store.read(Store::people).await?;
             // Another one is published by itself, since it has another name.
             put_if_same(mender, &finding.object, [people::people(&everybody)]).await.map(|_| ())
         }
@@ -57,7 +57,7 @@ async fn rewrite_index(
     finding: &Finding,
     root: ChannelId,
 ) -> Result<(), AuditError> {
-    let made = read(&mender.examiner.store, move |store| {
+    let made = mender.examiner.store.read(move |store| {
         let names = store.places()?;
         let name = |id| {
             let row = names.iter().find(|row| row.place.id == id);
@@ -88,7 +88,7 @@ async fn rewrite_shard(
     }
     let (policy, selection) = (mender.examiner.policy.clone(), mender.examiner.selection.clone());
     let now = mender.examiner.clock.now();
-    let made = read(&mender.examiner.store, move |store| {
+    let made = mender.examiner.store.read(move |store| {
         let places = store.places()?;
         let shown = shown_places(&places, &selection);
         let name = |mention| match mention {

@@ -3,13 +3,18 @@
 //!
 //! The actors' thread hands the baton over when it has nothing left to do, and takes it back when all the work that it
 //! gave away is done. The runtime must have one blocking thread at most, which ends as soon as it has nothing to do.
+//!
+//! A thread for each call of the store would cost more than all the rest. So those calls are done by the actors' thread
+//! itself at the same moment, when it has nothing left to do: see [`Errands`].
 
 use std::{
     cell::RefCell,
+    collections::VecDeque,
     sync::{Arc, Condvar, Mutex, MutexGuard},
     time::Duration,
 };
 
+use bowerbird::store::Work;
 use tokio::runtime::{Builder, Runtime};
 
 /// A thread that was told to end takes a while to do so. On a busy machine they would become more and more, if nobody
@@ -26,6 +31,40 @@ struct Presence(Baton);
 impl Drop for Presence {
     fn drop(&mut self) {
         self.0.set(|hands| hands.leaving -= 1);
+    }
+}
+
+/// Calls of the store, in line until the actors have nothing left to do.
+#[derive(Clone, Default)]
+pub(super) struct Errands(Arc<Mutex<VecDeque<Work>>>);
+
+impl std::fmt::Debug for Errands {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Errands")
+    }
+}
+
+impl Errands {
+    pub(super) fn add(&self, work: Work) {
+        self.line().push_back(work);
+    }
+
+    /// Tells whether there was anything to do.
+    fn run(&self) -> bool {
+        let mut any = false;
+        while let Some(work) = self.next() {
+            any = true;
+            work();
+        }
+        any
+    }
+
+    fn next(&self) -> Option<Work> {
+        self.line().pop_front()
+    }
+
+    fn line(&self) -> MutexGuard<'_, VecDeque<Work>> {
+        self.0.lock().expect("no holder of this lock panics")
     }
 }
 
@@ -47,7 +86,7 @@ struct Hands {
 
 impl Baton {
     /// A runtime on paused time whose two threads hand this over to each other.
-    pub(super) fn runtime(&self) -> Runtime {
+    pub(super) fn runtime(&self, errands: Errands) -> Runtime {
         let (offer, take_back) = (self.clone(), self.clone());
         let (take, give_back) = (self.clone(), self.clone());
         Builder::new_current_thread()
@@ -55,7 +94,14 @@ impl Baton {
             .start_paused(true)
             .max_blocking_threads(1)
             .thread_keep_alive(Duration::ZERO)
-            .on_thread_park(move || offer.set(|hands| hands.offered = true))
+            .on_thread_park(move || {
+                if errands.run() {
+                    // Whoever waited for one has something to do now. If nobody did, there is this.
+                    tokio::spawn(std::future::ready(()));
+                } else {
+                    offer.set(|hands| hands.offered = true);
+                }
+            })
             .on_thread_unpark(move || {
                 let is_busy = |hands: &Hands| hands.taken || hands.leaving > LEAVING_AT_MOST;
                 let mut hands = take_back.wait_while(is_busy);
@@ -83,12 +129,14 @@ impl Baton {
     }
 }
 
-/// Drops the baton, for whoever still waits for it, before the runtime is dropped.
+/// Drops the baton, for whoever still waits for it, before the runtime is dropped, and what nobody will do any more.
 #[derive(Debug)]
-pub(super) struct DropBaton(pub(super) Baton);
+pub(super) struct DropBaton(pub(super) Baton, pub(super) Errands);
 
 impl Drop for DropBaton {
     fn drop(&mut self) {
         self.0.set(|hands| hands.dropped = true);
+        let left = std::mem::take(&mut *self.1.line());
+        drop(left);
     }
 }

@@ -29,7 +29,7 @@ use tokio::{runtime::Runtime, task::LocalSet};
 
 use super::{
     World,
-    baton::{Baton, DropBaton},
+    baton::{Baton, DropBaton, Errands},
     cdn::{FakeCdn, FakeThumbnailer},
     discord::FakeDiscord,
     fate::{Fate, Fuse, Step},
@@ -72,8 +72,8 @@ pub(super) struct Life {
 impl Life {
     /// A process is born. It may die before it does anything.
     pub(super) fn start(world: &World) -> Self {
-        let baton = Baton::default();
-        let runtime = baton.runtime();
+        let (baton, errands) = (Baton::default(), Errands::default());
+        let runtime = baton.runtime(errands.clone());
         let fate = Fate::new(world.end);
         let entered = runtime.enter();
         let clock = Clock::simulated(world.truth.now());
@@ -96,12 +96,12 @@ impl Life {
         };
         drop(entered);
         let local = LocalSet::new();
-        let baton = DropBaton(baton);
+        let baton = DropBaton(baton, errands.clone());
         let born = world.truth.now();
         let service = None;
         let mut life =
             Self { born, service, local, baton, runtime, fate, flaky, private, discord, clock };
-        let opening = open_ports(world, &life, wall);
+        let opening = open_ports(world, &life, wall, errands);
         let ports = life.run(async {
             tokio::select! {
                 ports = opening => Some(ports),
@@ -178,7 +178,7 @@ impl Life {
     }
 }
 
-async fn open_ports(world: &World, life: &Life, clock: Clock) -> Ports {
+async fn open_ports(world: &World, life: &Life, clock: Clock, errands: Errands) -> Ports {
     let (fate, truth) = (life.fate.clone(), world.truth.clone());
     let (dice, weather) = (world.dice.clone(), world.weather.clone());
     let retry = RetryBucket::seeded(
@@ -205,7 +205,8 @@ async fn open_ports(world: &World, life: &Life, clock: Clock) -> Ports {
         weather: weather.clone(),
     };
     let mut cdn: Arc<dyn Cdn> = Arc::new(cdn);
-    let disk = MortalDisk::new(Arc::clone(&world.kv), fate.clone(), dice.clone(), weather.clone());
+    let (kv, fate_of_disk) = (Arc::clone(&world.kv), fate.clone());
+    let disk = MortalDisk::new(kv, fate_of_disk, dice.clone(), weather.clone(), errands);
     let mut kv: Arc<dyn Kv> = Arc::new(disk);
     let looker = FakeThumbnailer { truth, fate, dice, weather };
     let mut thumbnailer: Arc<dyn Thumbnailer> = Arc::new(looker);

@@ -12,10 +12,11 @@ use bowerbird::{
         Body, Bucket, BucketError, ByteRange, Listing, Object, ObjectInfo, ObjectKey, PageToken,
         Precondition,
     },
-    store::{Kv, KvError, MemoryKv, Rows, Writes},
+    store::{Kv, KvError, MemoryKv, Rows, Work, Writes},
 };
 
 use super::{
+    baton::Errands,
     dice::Dice,
     fate::{Fate, Step},
     point,
@@ -92,13 +93,20 @@ pub(super) struct MortalDisk {
     fate: Fate,
     dice: Dice,
     weather: Weather,
+    errands: Errands,
     /// What was written since the last flush.
     unflushed: Mutex<BTreeSet<&'static str>>,
 }
 
 impl MortalDisk {
-    pub(super) fn new(inner: Arc<MemoryKv>, fate: Fate, dice: Dice, weather: Weather) -> Self {
-        Self { inner, fate, dice, weather, unflushed: Mutex::default() }
+    pub(super) fn new(
+        inner: Arc<MemoryKv>,
+        fate: Fate,
+        dice: Dice,
+        weather: Weather,
+        errands: Errands,
+    ) -> Self {
+        Self { inner, fate, dice, weather, errands, unflushed: Mutex::default() }
     }
 
     fn fails(&self, call: &'static str) -> bool {
@@ -157,6 +165,10 @@ impl Kv for MortalDisk {
 
     fn size_on_disk(&self) -> Result<u64, KvError> {
         self.inner.size_on_disk()
+    }
+
+    fn aside(&self, work: Work) {
+        self.errands.add(work);
     }
 }
 

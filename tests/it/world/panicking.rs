@@ -21,7 +21,7 @@ use bowerbird::{
         time::Timestamp,
     },
     ffmpeg::{Look, MediaHint, Source, ThumbnailError, Thumbnailer},
-    store::{Kv, KvError, Rows, Writes},
+    store::{Kv, KvError, Rows, Work, Writes},
 };
 
 use super::fate::Fuse;
@@ -213,5 +213,9 @@ impl Kv for Panicking<dyn Kv> {
 
     fn size_on_disk(&self) -> Result<u64, KvError> {
         self.inner.size_on_disk()
+    }
+
+    fn aside(&self, work: Work) {
+        self.inner.aside(work);
     }
 }
