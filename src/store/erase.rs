@@ -126,7 +126,7 @@ pub(super) fn take_out(
 }
 
 /// The channel under which a message is indexed.
-fn channel_of(
+pub(super) fn channel_of(
     txn: &Txn<'_>,
     id: MessageId,
     post: Option<&Post>,

@@ -26,8 +26,8 @@ use super::{
 use super::{
     sample::id,
     tables::{
-        HOMES, Held, HomeRow, LEFT_OUT, LOST, MASS, MassRow, REACHED, RECALLED, REMOVED,
-        REMOVED_AT, Reached, RemovedRow, STILL_USES, WALKS, WalkRow,
+        HOMES, Held, HomeRow, KEPT_WALKS, KeptWalkRow, LEFT_OUT, LOST, MASS, MassRow, REACHED,
+        RECALLED, REMOVED, REMOVED_AT, Reached, RemovedRow, STILL_USES, WALKS, WalkRow,
     },
 };
 use crate::domain::{
@@ -301,6 +301,8 @@ fn removals_keep_their_form() {
     check("recalled", &RECALLED, &(Part, month), &reached);
     check("still_use", &STILL_USES, &(Part, sha(1), Subject::Entry(key(1, 1))), &());
     check("walk", &WALKS, &(Part, CHANNEL), &WalkRow { after: Some(key(1, 1)) });
+    let kept_walk = KeptWalkRow { after: Some(key(1, 1).message) };
+    check("kept_walk", &KEPT_WALKS, &(Part, CHANNEL), &kept_walk);
     let mass = MassRow {
         wave: Wave { deleted: vec![(at(1), 20), (at(2), 300)] },
         held: Some(Held { since: at(1), files: 320 }),

@@ -13,7 +13,7 @@ use super::{
     people::remember,
     publication::mark_changed,
     raw::RawRow,
-    removal::{bring_back, plan_erasure, remove},
+    removal::{bring_back, lose_late, plan_erasure, remove},
     table::Txn,
     tables::{ENTRIES, KEPT, PARKED_MESSAGES, PLACES, POSTS, RAW, TOMBSTONES},
     tables::{ParkedMessage, Tombstone},
@@ -143,16 +143,29 @@ fn record(
         return Ok(());
     }
     forget_parked(txn, message.id)?;
+    note(txn, context, message, &row.place, old, lane)?;
+    lose_late(txn, context, message, &row.place)
+}
+
+/// Writes a message down as it is now.
+fn note(
+    txn: &mut Txn<'_>,
+    context: &Context,
+    message: &Message,
+    place: &Place,
+    old: Option<Post>,
+    lane: Lane,
+) -> Result<(), StoreError> {
     keep_raw(txn, message)?;
     if message.attachments.is_empty() && old.is_none() {
         if message.edited.is_some_and(|edited| context.now.since(edited) < LATE_SIGHTS) {
             // Its files may have been taken off: an older sight that still has them comes too late.
-            let wordless = Post { text: String::new(), ..post_of(message, &row.place) };
+            let wordless = Post { text: String::new(), ..post_of(message, place) };
             POSTS.put(txn, &message.id, &wordless);
         }
         return Ok(());
     }
-    let mut post = post_of(message, &row.place);
+    let mut post = post_of(message, place);
     // A message stays where it was first put, or its entries would be there twice.
     post.root = old.as_ref().map_or(post.root, |old| old.root);
     let retold =
@@ -160,7 +173,7 @@ fn record(
     if old.as_ref() != Some(&post) {
         POSTS.put(txn, &message.id, &post);
     }
-    let nsfw = is_nsfw(txn, &row.place)?;
+    let nsfw = is_nsfw(txn, place)?;
     for attachment in &message.attachments {
         let key = EntryKey { root: post.root, message: message.id, item: attachment.id };
         see(txn, context, key, attachment, Seen { nsfw, retold, lane })?;

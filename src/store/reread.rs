@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::{
     Context, Deleted, Hint, Store, StoreError, Tally,
     record::{observe, set_aside},
+    removal::walk_lost,
     table::{Source, Txn},
     tables::{KEPT, PARKED_MESSAGES, POSTS, RAW, REREAD, SESSIONS, TOMBSTONES},
     tables::{PlaceReread, Reading, RereadRow, RereadWhole},
@@ -230,6 +231,7 @@ pub(super) fn index_kept(txn: &mut Txn<'_>) -> Result<(), StoreError> {
         for (id, parked) in PARKED_MESSAGES.all(txn)? {
             KEPT.put(txn, &(parked.channel, id), &());
         }
+        walk_lost(txn)?;
     }
     put_whole(txn, RereadWhole { indexed_to: last.or(whole.indexed_to), indexed, ..whole });
     Ok(())

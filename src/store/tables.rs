@@ -96,6 +96,8 @@ tables! {
     LOST: Table<(Part<5>, ChannelId), Timestamp> = (29, "lost places");
     /// Up to which change everything is published.
     REACHED: Table<Part<6>, Reached> = (29, "published changes");
+    /// Lost places whose kept messages are to be gone through.
+    KEPT_WALKS: Table<(Part<7>, ChannelId), KeptWalkRow> = (29, "walks of kept messages");
     /// What is being erased, and how far that has come.
     ERASURES: Table<Forgotten, ErasureRow> = (30, "erasures");
     /// What is not archived.
@@ -390,6 +392,13 @@ pub(super) struct WalkRow {
     pub(super) after: Option<EntryKey>,
 }
 
+/// How far the kept messages of a lost place were gone through.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct KeptWalkRow {
+    /// The last one.
+    pub(super) after: Option<MessageId>,
+}
+
 /// How much was deleted lately, and what is held back for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct MassRow {
@@ -524,6 +533,7 @@ first_form!(
     RemovedRow,
     HomeRow,
     WalkRow,
+    KeptWalkRow,
     MassRow,
     Reached,
     Timestamp,

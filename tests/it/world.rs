@@ -31,6 +31,7 @@ mod restore;
 mod reconcile;
 mod removal;
 mod forget;
+mod forgetting;
 
 use std::{
     collections::BTreeSet,
@@ -47,6 +48,7 @@ use bowerbird::{
     app::{Copies, from_now_on},
     bucket::{Faults, MemoryBucket, ObjectKey},
     domain::{
+        forget::Forgotten,
         id::{ChannelId, MessageId, RoleId},
         removal::{OnDelete, RemovalPolicy},
         selection::{MediaKind, MediaMode, MediaSelection},
@@ -104,6 +106,14 @@ struct World {
     bereft: bool,
     /// What was deleted, and gone from the page, when a disk was lost: nobody who could tell of it is left.
     buried: BTreeSet<MessageId>,
+    /// Messages that were on the page when a process ended.
+    shown: Mutex<BTreeSet<String>>,
+    /// What a person asked to have forgotten.
+    forgotten: BTreeSet<Forgotten>,
+    /// What of that they were not told of that it is, by a process that died or because a disk was lost.
+    unanswered: BTreeSet<Forgotten>,
+    /// Objects that were put by a process that died before it could write that down.
+    strays: BTreeSet<String>,
     /// Entries that were on the page where deletions take nothing away.
     kept: Mutex<BTreeSet<String>>,
     opt_out_roles: BTreeSet<RoleId>,
@@ -150,6 +160,10 @@ impl World {
             knowing: Knowing::WhatWasHeard,
             bereft: false,
             buried: BTreeSet::new(),
+            shown: Mutex::default(),
+            forgotten: BTreeSet::new(),
+            unanswered: BTreeSet::new(),
+            strays: BTreeSet::new(),
             kept: Mutex::default(),
             opt_out_roles: BTreeSet::new(),
             end: None,
@@ -237,6 +251,7 @@ impl World {
             && self.store().changed_months().unwrap().is_empty()
             && self.store().changed_people(1).unwrap().is_empty()
             && self.store().tallies().unwrap().get(Tally::MovesWaiting) == 0
+            && self.has_forgotten()
             && self.differences().is_empty()
     }
 
@@ -246,6 +261,7 @@ impl World {
         self.record.add(&life);
         life.end();
         self.kv.crash_ahead(self.spared);
+        self.look_for_strays();
         assert_eq!(Arc::strong_count(&self.kv), 1, "an actor outlived its process");
     }
 
@@ -262,9 +278,15 @@ impl World {
         self.bereft |= !self.private.objects().contains_key(&root);
         if self.removal.hides() {
             let shown = self.archive();
-            self.buried.extend(self.truth.deleted().into_iter().filter(|id| !shown.shows(*id)));
+            let before = self.shown.lock().unwrap();
+            // Where a copy was kept, what never came to the page may come there though it was deleted meanwhile.
+            let was_there = |id: &MessageId| self.bereft || before.contains(&id.to_string());
+            let gone = self.truth.deleted().into_iter().filter(|id| !shown.shows(*id));
+            self.buried.extend(gone.filter(was_there));
         }
         self.truth.forget_late();
+        // The list may be lost with it, or what was last written there.
+        self.unanswered.clone_from(&self.forgotten);
     }
 
     fn restart(&mut self) {
@@ -331,23 +353,39 @@ impl World {
         let from = compare::wanted_from(&self.store());
         let wanted = self.wanted_sorts().leak();
         let (mode, removal, knowing) = (self.mode, self.removal, self.knowing);
-        let (bereft, buried) = (self.bereft, &self.buried);
-        Comparison { truth, archive, mode, wanted, from, removal, knowing, bereft, buried }
+        let (bereft, buried, forgotten) = (self.bereft, &self.buried, &self.forgotten);
+        Comparison {
+            truth,
+            archive,
+            mode,
+            wanted,
+            from,
+            removal,
+            knowing,
+            bereft,
+            buried,
+            forgotten,
+        }
     }
 
     /// What must be true at every moment, whoever just died.
     #[track_caller]
     fn assert_sound(&self) {
         let archive = self.archive();
+        let shown = archive.entries.values().filter_map(|entry| entry["Discord_id"].as_str());
+        self.shown.lock().unwrap().extend(shown.map(str::to_owned));
         if self.removal.on_delete == OnDelete::Keep && self.mode == MediaMode::Copy {
             let mut kept = self.kept.lock().unwrap();
             kept.extend(archive.entries.keys().cloned());
+            let forgotten = self.forgotten_messages();
+            kept.retain(|id| !forgotten.iter().any(|message| id.starts_with(message)));
             let lost: Vec<_> =
                 kept.iter().filter(|id| !archive.entries.contains_key(*id)).collect();
             assert!(lost.is_empty(), "no longer on the page: {lost:?}");
         }
         let state = self.truth.state();
-        let claims = compare::false_claims(&state, &self.store(), &self.wanted_sorts());
+        let claims =
+            compare::false_claims(&state, &self.store(), &self.wanted_sorts(), &self.forgotten);
         assert!(claims.is_empty(), "{claims:#?}");
     }
 
@@ -361,8 +399,14 @@ impl World {
         assert!(parked.is_empty(), "{parked:#?}");
         let (archive, objects) = (self.archive(), self.bucket.objects());
         let state = self.truth.state();
-        let unreferenced =
-            compare::unreferenced(self.bereft, &state, &archive, &self.store(), &objects);
+        let unreferenced = compare::unreferenced(
+            self.bereft,
+            &self.forgotten,
+            &state,
+            &archive,
+            &self.store(),
+            &objects,
+        );
         assert!(unreferenced.is_empty(), "nothing leads to {unreferenced:#?}");
         let misplaced = compare::misplaced(
             self.bereft,
@@ -372,6 +416,8 @@ impl World {
             &self.private.objects(),
         );
         assert!(misplaced.is_empty(), "{misplaced:#?}");
+        drop(state);
+        self.assert_forgotten();
     }
 }
 

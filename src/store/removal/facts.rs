@@ -3,11 +3,21 @@
 
 use super::{bring_back, remove, stand, walk};
 use crate::{
-    domain::{entry::EntryKey, id::ChannelId, place::Place, time::Timestamp},
+    domain::{
+        entry::EntryKey,
+        id::{ChannelId, MessageId},
+        message::Message,
+        place::Place,
+        time::Timestamp,
+    },
     store::{
-        Context, Store, StoreError, Tally,
+        Context, Hint, Store, StoreError, Tally,
+        erase::channel_of,
         table::{Part, Source, Txn},
-        tables::{ENTRIES, LEFT_OUT, LOST, POSTS, REMOVED, REMOVED_AT, RemovedRow, TOMBSTONES},
+        tables::{
+            ENTRIES, KEPT_WALKS, KeptWalkRow, LEFT_OUT, LOST, PLACES, POSTS, REMOVED, REMOVED_AT,
+            RemovedRow, TOMBSTONES,
+        },
         tally::count,
     },
 };
@@ -21,8 +31,27 @@ pub(in crate::store) fn lose_place(
     if !LOST.contains(txn, &(Part, place.id))? {
         LOST.put(txn, &(Part, place.id), &context.now);
         walk(txn, place.root());
+        walk_kept(txn, place.id);
     }
     Ok(())
+}
+
+/// A message of a lost place that comes late, on a page that was asked for before or as an event that others overtook,
+/// goes the way of those that were there.
+pub(in crate::store) fn lose_late(
+    txn: &mut Txn<'_>,
+    context: &Context,
+    message: &Message,
+    place: &Place,
+) -> Result<(), StoreError> {
+    let Some(lost) = place_lost(txn, place.id, place.root())? else { return Ok(()) };
+    REMOVED_AT.put(txn, &(context.now.max(lost), message.id), &());
+    txn.hint(Hint::Tend);
+    let Some(post) = POSTS.get(txn, &message.id)? else { return Ok(()) };
+    let items = message.attachments.iter().map(|attachment| attachment.id);
+    let keys: Vec<_> =
+        items.map(|item| EntryKey { root: post.root, message: message.id, item }).collect();
+    remove(txn, context, &keys)
 }
 
 /// A place that was believed to be deleted is there.
@@ -47,7 +76,36 @@ pub(in crate::store) fn is_left_out(
     Ok(left_out.iter().any(|((_, _, id), ())| *id == place))
 }
 
-/// Since when the place that holds a message is deleted.
+/// Has what was kept of places that are lost gone through once more.
+pub(in crate::store) fn walk_lost(txn: &mut Txn<'_>) -> Result<(), StoreError> {
+    for ((_, place), _) in LOST.below(txn, &Part::<5>, usize::MAX)? {
+        walk_kept(txn, place);
+    }
+    Ok(())
+}
+
+/// Has the kept messages of a lost place gone through. Of some no file is left that entries tell of: it was taken off,
+/// or there never was one.
+fn walk_kept(txn: &mut Txn<'_>, place: ChannelId) {
+    KEPT_WALKS.put(txn, &(Part, place), &KeptWalkRow::default());
+    txn.hint(Hint::Tend);
+}
+
+/// Since when the place that holds a message is deleted, whatever is kept of the message.
+pub(super) fn lost_with(
+    txn: &Txn<'_>,
+    message: MessageId,
+) -> Result<Option<Timestamp>, StoreError> {
+    let post = POSTS.get(txn, &message)?;
+    let Some(channel) = channel_of(txn, message, post.as_ref())? else { return Ok(None) };
+    let root = match post {
+        Some(post) => post.root,
+        None => PLACES.get(txn, &channel)?.map_or(channel, |row| row.place.root()),
+    };
+    place_lost(txn, channel, root)
+}
+
+/// Since when a place is deleted.
 pub(super) fn place_lost(
     source: &impl Source,
     channel: ChannelId,

@@ -7,13 +7,14 @@ use crate::{
     domain::{
         entry::Look,
         job::{Queue, Subject},
+        message::{Message, Unreadable},
         removal::{Chore, Home, OnDelete, RemovalPolicy},
         selection::{MediaKind, MediaMode, Policy},
     },
     store::{
-        Change, Looked, Loss, Moved, PlacesLost, PublishedTo, SessionMoved, Stored, Task,
-        sample::{CHANNEL, THREAD, World, content, id, key, message, policy, sha},
-        tables::{ENTRIES, HOMES, POSTS, RAW, REMOVED, REMOVED_AT},
+        Change, Looked, Loss, Moved, PageRead, PlacesLost, PublishedTo, SessionMoved, Stored, Task,
+        sample::{CHANNEL, THREAD, World, at, content, edited, id, key, message, policy, sha},
+        tables::{ENTRIES, HOMES, KEPT, PARKED_MESSAGES, POSTS, RAW, REMOVED, REMOVED_AT},
     },
 };
 
@@ -191,6 +192,83 @@ fn a_place_is_gone_when_that_was_told_and_not_when_it_was_inferred() {
         world.tend();
         assert_eq!(world.entry(key(1, 1)).hidden_at, None);
     }
+}
+
+#[test]
+fn what_is_kept_of_a_lost_place_goes_though_no_file_tells_of_it() {
+    for (on_delete, stays) in
+        [(OnDelete::Erase, false), (OnDelete::Hide, false), (OnDelete::Keep, true)]
+    {
+        let world = world(on_delete, &[]);
+        let raw = |number| format!(r#"{{"id":"{}","channel_id":"{CHANNEL}"}}"#, id(number));
+        // Media that no version reads yet, and what no version could read.
+        let sticker = |number| Message {
+            carries_media: true,
+            raw: raw(number).into(),
+            ..message(number, &[])
+        };
+        world.see((1..=250).map(sticker));
+        let torn = Unreadable { id: Some(id(300)), reason: "torn".into(), raw: raw(300).into() };
+        world.apply(PageRead {
+            place: CHANNEL,
+            span: None,
+            messages: Vec::new(),
+            unreadable: vec![torn],
+            anchor: None,
+            answered_at: at(300),
+        });
+        let kept = |world: &World| {
+            let source = &world.store.source();
+            let parked = PARKED_MESSAGES.all(source).unwrap().len();
+            (RAW.all(source).unwrap().len(), parked, KEPT.all(source).unwrap().len())
+        };
+        world.apply(PlacesLost { places: vec![CHANNEL], loss: Loss::Told });
+        world.tend();
+        assert_eq!(kept(&world), (250, 1, 251), "{on_delete}: it may be listed again");
+        world.wait(2 * 3_600);
+        world.tend();
+        assert_eq!(kept(&world), if stays { (250, 1, 251) } else { (0, 0, 0) }, "{on_delete}");
+    }
+}
+
+#[test]
+fn what_comes_late_of_a_lost_place_goes_with_it() {
+    let world = world(OnDelete::Hide, &[]);
+    world.apply(PlacesLost { places: vec![CHANNEL], loss: Loss::Told });
+    world.tend();
+    let sticker = Message {
+        carries_media: true,
+        raw: format!(r#"{{"channel_id":"{CHANNEL}"}}"#).into(),
+        ..message(2, &[])
+    };
+    world.see([message(1, &[1]), sticker]);
+    assert!(world.entry(key(1, 1)).hidden_at.is_some() && world.downloads(9).is_empty());
+    world.wait(3_601);
+    world.tend();
+    assert!(RAW.all(&world.store.source()).unwrap().is_empty());
+}
+
+#[test]
+fn what_a_file_left_behind_waits_for_its_own_time() {
+    let world = world(OnDelete::Hide, &[(1, 1)]);
+    world.see([edited(2, message(1, &[]))]);
+    world.wait(3_000);
+    world.apply(PlacesLost { places: vec![CHANNEL], loss: Loss::Told });
+    world.tend();
+    let left = |world: &World| {
+        let source = &world.store.source();
+        (ENTRIES.all(source).unwrap().len(), RAW.all(source).unwrap().len())
+    };
+    world.wait(700);
+    world.tend();
+    assert_eq!(
+        left(&world),
+        (0, 1),
+        "the file was taken off an hour ago, and the place is lost since"
+    );
+    world.wait(3_000);
+    world.tend();
+    assert_eq!(left(&world), (0, 0));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::{
-    facts::{look_again, place_lost},
+    facts::{look_again, lost_with},
     hold::held_since,
     stand,
 };
@@ -21,8 +21,8 @@ use crate::{
         publication::mark_changed,
         table::{Part, Txn},
         tables::{
-            ENTRIES, Held, MASS, MassRow, POLICY, POSTS, REMOVED, REMOVED_AT, RemovedRow,
-            TOMBSTONES, WALKS, WalkRow,
+            ENTRIES, Held, KEPT, KEPT_WALKS, KeptWalkRow, MASS, MassRow, POLICY, POSTS, REMOVED,
+            REMOVED_AT, RemovedRow, TOMBSTONES, WALKS, WalkRow,
         },
     },
 };
@@ -49,8 +49,11 @@ pub struct Tended {
 pub(in crate::store) fn tend(txn: &mut Txn<'_>, context: &Context) -> Result<Tended, StoreError> {
     // Until every entry was gone through it is not known who shares what.
     let unready = POLICY.get(txn, &())?.is_some_and(|row| !row.swept);
-    let more =
-        !unready && (walk_on(txn, context)? || keep_on(txn, context)? || erase_on(txn, context)?);
+    let more = !unready
+        && (walk_on(txn, context)?
+            || plan_on(txn, context)?
+            || keep_on(txn, context)?
+            || erase_on(txn, context)?);
     let held = MASS.get(txn, &Part)?.and_then(|row| row.held);
     Ok(Tended { more, held })
 }
@@ -79,6 +82,49 @@ fn walk_on(txn: &mut Txn<'_>, context: &Context) -> Result<bool, StoreError> {
         }
     }
     Ok(!walks.is_empty())
+}
+
+/// Plans to erase what was kept of the messages of lost places. It comes after their entries, so that what is held back
+/// with those is held back with them.
+fn plan_on(txn: &mut Txn<'_>, context: &Context) -> Result<bool, StoreError> {
+    let Some(((_, place), KeptWalkRow { after })) = KEPT_WALKS.below(txn, &Part::<7>, 1)?.pop()
+    else {
+        return Ok(false);
+    };
+    let kept = match after {
+        None => KEPT.below(txn, &place, MESSAGES_AT_ONCE)?,
+        Some(after) => KEPT.after(txn, Some(&(place, after)), MESSAGES_AT_ONCE)?,
+    };
+    let kept: Vec<MessageId> = kept
+        .into_iter()
+        .map(|((holder, message), ())| (holder, message))
+        .filter(|(holder, _)| *holder == place)
+        .map(|(_, message)| message)
+        .collect();
+    for message in &kept {
+        let Some(lost) = lost_with(txn, *message)? else { continue };
+        // No clock of this machine tells that it was planned before the place was lost.
+        if !is_planned(txn, *message, lost)? {
+            REMOVED_AT.put(txn, &(context.now.max(lost), *message), &());
+        }
+    }
+    if kept.len() < MESSAGES_AT_ONCE {
+        KEPT_WALKS.delete(txn, &(Part, place));
+    } else {
+        let after = kept.last().copied();
+        KEPT_WALKS.put(txn, &(Part, place), &KeptWalkRow { after });
+    }
+    Ok(true)
+}
+
+/// Whether a message is to be looked at for a file that went with its place, as most of them are.
+fn is_planned(txn: &Txn<'_>, message: MessageId, lost: Timestamp) -> Result<bool, StoreError> {
+    for key in entries_of(txn, message)? {
+        if REMOVED.get(txn, &key)?.is_some_and(|row| row.at >= lost) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Shows again what a person kept of what was held back.
@@ -118,27 +164,25 @@ fn erase_on(txn: &mut Txn<'_>, context: &Context) -> Result<bool, StoreError> {
     let rows = REMOVED_AT.between(txn, &start, &end, MESSAGES_AT_ONCE)?;
     for ((at, message), ()) in &rows {
         REMOVED_AT.delete(txn, &(*at, *message));
-        if let Some(later) = erase_removed(txn, context, *message, end)? {
+        if let Some(later) = erase_removed(txn, context, *message, *at, end)? {
             REMOVED_AT.put(txn, &(later, *message), &());
         }
     }
     Ok(!rows.is_empty())
 }
 
-/// Erases what of a message was removed before some time, or tells when to come again for it.
+/// Erases what of a message was removed before some time, as was planned at another, or tells when to come again for
+/// it.
 fn erase_removed(
     txn: &mut Txn<'_>,
     context: &Context,
     message: MessageId,
+    planned: Timestamp,
     end: Timestamp,
 ) -> Result<Option<Timestamp>, StoreError> {
-    let deleted = TOMBSTONES.contains(txn, &message)?;
-    let post = POSTS.get(txn, &message)?;
-    let lost = match &post {
-        Some(post) => place_lost(txn, post.channel, post.root)?,
-        None => None,
-    };
-    if let Some(lost) = lost.filter(|_| !deleted) {
+    let tombstone = TOMBSTONES.get(txn, &message)?;
+    let lost = if tombstone.is_none() { lost_with(txn, message)? } else { None };
+    if let Some(lost) = lost {
         let certain = lost.after(LISTED_AGAIN);
         if context.policy.removal.on_delete == OnDelete::Erase && context.now < certain {
             return Ok(Some(certain));
@@ -153,8 +197,9 @@ fn erase_removed(
             Some(_) | None => stay = true,
         }
     }
-    if (deleted || lost.is_some()) && !stay {
-        let tombstone = TOMBSTONES.get(txn, &message)?;
+    // Files may have been taken off before that. Their time is not that of the whole, which may be held back.
+    let whole = tombstone.as_ref().map(|row| row.at).or(lost);
+    if whole.is_some_and(|since| since <= planned) && !stay {
         let trace = tombstone.map_or(Trace::Nothing, |row| Trace::Tombstone(row.channel));
         erase_message(txn, context, message, trace)?;
         return Ok(None);

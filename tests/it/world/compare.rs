@@ -6,6 +6,7 @@ use bowerbird::{
     bucket::ObjectKey,
     domain::{
         coverage::EXTRACTOR,
+        forget::Forgotten,
         id::{AttachmentId, ChannelId, MessageId},
         job::Subject,
         place::Access,
@@ -22,6 +23,7 @@ use super::{
     archive::Archive,
     cdn::picture_of,
     file::Sort,
+    forgetting::is_forgotten,
     truth::{Channel, GUILD, Hearing, Post, State, Version, name_of},
 };
 
@@ -55,6 +57,7 @@ pub(super) struct Comparison<'a> {
     pub(super) bereft: bool,
     /// What must not come back, whoever forgot that it was deleted.
     pub(super) buried: &'a BTreeSet<MessageId>,
+    pub(super) forgotten: &'a BTreeSet<Forgotten>,
 }
 
 impl Comparison<'_> {
@@ -88,6 +91,12 @@ impl Comparison<'_> {
         post: &Post,
         found: &[&Value],
     ) -> Result<(), String> {
+        if is_forgotten(self.forgotten, channel, id, post) {
+            return match found {
+                [] => Ok(()),
+                _ => Err("it was to be forgotten, and is there".to_owned()),
+            };
+        }
         let knowing = self.knowing.of(id, self.from);
         let heard = |hearing| is_known(self.truth, channel, hearing, knowing);
         let (marked, found): (Vec<&Value>, Vec<&Value>) =
@@ -248,7 +257,9 @@ pub(super) fn is_known(
 ) -> bool {
     let seen =
         knowing == Knowing::Everything && channel.posts.values().any(|post| post.deleted.is_none());
-    seen || truth.is_heard(hearing)
+    let missed = truth.listed && truth.is_missed(channel);
+    let gone = channel.deleted.as_ref().is_some_and(|gone| truth.is_heard(gone));
+    seen || missed || gone || truth.is_heard(hearing)
 }
 
 /// The first message that is wanted. Before the first look at the server nobody knows.
@@ -326,10 +337,11 @@ pub(super) fn misplaced(
 }
 
 /// Objects that nothing leads to, though nothing will ever remove them. What was put by a process that died before it
-/// could tell, and was deleted or lost on Discord before the next one lived, is known to nobody; nor is what had not
+/// could tell, and was deleted, lost on Discord or forgotten before the next one lived, is known to nobody; nor is what had not
 /// come to the page when nothing but that was left, or is older than what is wanted since a disk was lost.
 pub(super) fn unreferenced(
     bereft: bool,
+    forgotten: &BTreeSet<Forgotten>,
     truth: &State,
     archive: &Archive,
     store: &Store,
@@ -341,9 +353,11 @@ pub(super) fn unreferenced(
     let from = wanted_from(store);
     let mut spared = BTreeSet::new();
     for file in truth.files.values() {
-        let post = &truth.channels[&file.channel].posts[&file.message];
+        let channel = &truth.channels[&file.channel];
+        let post = &channel.posts[&file.message];
         let unknown = store.content(file.sha256()).unwrap().is_none();
         let changed = post.deleted.is_some() || post.versions.len() > 1 || file.gone;
+        let changed = changed || is_forgotten(forgotten, channel, file.message, post);
         if unknown && (changed || bereft || file.message < from) {
             spared.insert(file.media.clone());
             spared.extend(file.still.clone());
@@ -360,7 +374,12 @@ pub(super) fn unreferenced(
 }
 
 /// What coverage claims and the store does not hold.
-pub(super) fn false_claims(truth: &State, store: &Store, wanted: &[Sort]) -> Vec<String> {
+pub(super) fn false_claims(
+    truth: &State,
+    store: &Store,
+    wanted: &[Sort],
+    forgotten: &BTreeSet<Forgotten>,
+) -> Vec<String> {
     let mut false_claims = Vec::new();
     if store.open().unwrap() == Found::Empty {
         // Half a restore is begun again.
@@ -372,7 +391,7 @@ pub(super) fn false_claims(truth: &State, store: &Store, wanted: &[Sort]) -> Vec
         let known = known_files(store, row.place.root(), channel);
         for (id, post) in &channel.posts {
             let claimed = spans.iter().any(|span| span.contains(*id));
-            if !claimed || post.deleted.is_some() {
+            if !claimed || post.deleted.is_some() || is_forgotten(forgotten, channel, *id, post) {
                 continue;
             }
             if !channel.served.contains(id) {

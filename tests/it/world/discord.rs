@@ -127,8 +127,7 @@ impl Discord for FakeDiscord {
 
     async fn survey(&self, _: GuildId) -> Result<Survey, DiscordError> {
         self.ask("survey", 0, |state| {
-            let there = state.channels.values().filter(|channel| !channel.deleted);
-            let places = there.map(|channel| channel.place.clone());
+            let places = state.there().map(|channel| channel.place.clone());
             let channels = places.filter(|place| !place.kind.is_thread()).collect();
             Ok(Survey { guild: guild(), channels, answered_at: to_the_second(state.now()) })
         })
@@ -265,8 +264,7 @@ fn guild() -> Guild {
 }
 
 fn threads(state: &State) -> impl Iterator<Item = &Place> {
-    let there = state.channels.values().filter(|channel| !channel.deleted);
-    there.map(|channel| &channel.place).filter(|place| place.kind.is_thread())
+    state.there().map(|channel| &channel.place).filter(|place| place.kind.is_thread())
 }
 
 fn within(facts: ThreadFacts, channels: &[Place]) -> Place {
@@ -275,7 +273,7 @@ fn within(facts: ThreadFacts, channels: &[Place]) -> Place {
 }
 
 fn readable(state: &State, channel: ChannelId) -> Result<(), DiscordError> {
-    let there = state.channels.get(&channel).filter(|channel| !channel.deleted);
+    let there = state.channels.get(&channel).filter(|channel| channel.deleted.is_none());
     match there.map(|channel| channel.place.access) {
         Some(Access::Readable) => Ok(()),
         Some(_) => Err(DiscordError::Forbidden { code: MISSING_ACCESS }),

@@ -106,7 +106,8 @@ impl Lost<'_> {
             }
         }
         assert!(!excused.is_empty(), "the test forgets nothing");
-        let claims = compare::false_claims(&state, &world.store(), &world.wanted_sorts());
+        let claims =
+            compare::false_claims(&state, &world.store(), &world.wanted_sorts(), &world.forgotten);
         let ids: Vec<_> = excused.iter().map(|line| line.replace("message", "at")).collect();
         let claims: Vec<_> = claims
             .into_iter()
@@ -120,8 +121,14 @@ impl Lost<'_> {
             .filter(|line| !excused.iter().any(|start| line.starts_with(start)))
             .collect();
         assert!(differences.is_empty(), "{differences:#?}");
-        let unreferenced =
-            compare::unreferenced(world.bereft, &state, &archive, &world.store(), &objects);
+        let unreferenced = compare::unreferenced(
+            world.bereft,
+            &world.forgotten,
+            &state,
+            &archive,
+            &world.store(),
+            &objects,
+        );
         assert!(unreferenced.is_empty(), "nothing leads to {unreferenced:#?}");
         let Some(author) = author else { return };
         assert!(!archive.people.contains_key(&author.to_string()));

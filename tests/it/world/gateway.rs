@@ -152,8 +152,7 @@ fn render(state: &mut State, told: &Told) -> Event {
 }
 
 fn here(state: &State) -> Event {
-    let there = || state.channels.values().filter(|channel| !channel.deleted);
-    let places = || there().map(|channel| &channel.place);
+    let places = || state.there().map(|channel| &channel.place);
     let active = places().filter(|place| place.kind.is_thread() && place.archived_at.is_none());
     Event::GuildAvailable {
         guild: GUILD,

@@ -51,6 +51,9 @@ const DEATHS: u32 = 4;
 /// of what is done is done in the first hundreds.
 const MOMENTS: u32 = 600;
 
+/// Within this time the channels are listed, which happens hourly, and what is missed has left the page.
+const LISTED: Duration = Duration::from_mins(75);
+
 /// How long a soak lasts unless `BOWERBIRD_SOAK` says otherwise, in seconds.
 const SOAK: u64 = 600;
 
@@ -160,6 +163,7 @@ impl Schedule {
             self.world.bucket_is(storm());
         }
         self.world.start();
+        self.world.ask_again();
     }
 
     /// What was there before us.
@@ -207,13 +211,20 @@ impl Schedule {
         self.world.bucket_is(Faults::default());
         self.world.clock_error.store(0, Ordering::Relaxed);
         self.world.truth.catch_up();
-        let channels: Vec<_> = self.world.truth.state().channels.keys().copied().collect();
+        let channels: Vec<_> =
+            self.world.truth.state().there().map(|channel| channel.place.id).collect();
         for channel in channels {
             self.world.truth.permit(channel, Access::Readable);
         }
         // Who starts looks at everything at once, and who does not, hourly.
         if self.dice.random_bool(0.8) {
             self.world.restart();
+        }
+        self.world.ask_again();
+        if !self.world.truth.state().listed {
+            // A channel that is gone is missed when the channels are listed next.
+            self.world.run_for(LISTED);
+            self.world.truth.state().listed = true;
         }
         self.world.run_until_idle();
     }

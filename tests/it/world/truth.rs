@@ -22,6 +22,7 @@ use bowerbird::{
     },
 };
 use bytes::Bytes;
+use serde_json::json;
 use tokio::sync::watch;
 
 pub(super) use self::telling::{Hearing, Session, Telling, Told};
@@ -60,6 +61,8 @@ pub(super) struct State {
     signatures: u64,
     /// The fate of the next event; the weather decides.
     pub(super) telling: Telling,
+    /// Whether the channels were listed since one of them was deleted.
+    pub(super) listed: bool,
     /// Messages that pages leave out though they are there.
     pub(super) overlooked: BTreeSet<MessageId>,
     /// Messages that are not found by their id though they are there.
@@ -84,12 +87,12 @@ pub(super) struct Channel {
     pub(super) posts: BTreeMap<MessageId, Post>,
     /// What pages of its history held so far.
     pub(super) served: BTreeSet<MessageId>,
-    pub(super) deleted: bool,
+    pub(super) deleted: Option<Hearing>,
 }
 
 impl Channel {
     fn new(place: Place) -> Self {
-        Self { place, posts: BTreeMap::new(), served: BTreeSet::new(), deleted: false }
+        Self { place, posts: BTreeMap::new(), served: BTreeSet::new(), deleted: None }
     }
 }
 
@@ -128,6 +131,7 @@ impl Truth {
             roles: BTreeMap::new(),
             signatures: 0,
             telling: Telling::Once,
+            listed: true,
             overlooked: BTreeSet::new(),
             mislaid: BTreeSet::new(),
             garbled: BTreeSet::new(),
@@ -345,9 +349,10 @@ impl Truth {
     pub(super) fn delete_channel(&self, channel: ChannelId) {
         let mut state = self.state();
         let hearing = state.tell(&Told::ChannelGone(channel));
+        state.listed = false;
         for (id, place) in &mut state.channels {
             if *id == channel || place.place.parent == Some(channel) {
-                place.deleted = true;
+                place.deleted.get_or_insert_with(|| hearing.clone());
                 for post in place.posts.values_mut() {
                     post.deleted.get_or_insert_with(|| hearing.clone());
                 }
@@ -386,6 +391,18 @@ impl State {
         let channels = self.channels.values();
         channels
             .flat_map(|channel| channel.posts.iter().map(move |(id, post)| (*id, post, channel)))
+    }
+
+    /// The channels and threads that are there.
+    pub(super) fn there(&self) -> impl Iterator<Item = &Channel> {
+        self.channels.values().filter(|channel| channel.deleted.is_none())
+    }
+
+    /// Whether somebody who lists the channels finds out that a place is gone. Archived threads are not listed.
+    pub(super) fn is_missed(&self, channel: &Channel) -> bool {
+        let listed = channel.place.parent.filter(|_| channel.place.kind.is_thread());
+        let listed = listed.map_or(channel, |parent| &self.channels[&parent]);
+        listed.deleted.is_some()
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -440,14 +457,15 @@ impl State {
             edited: version.edited,
             carries_media: !attachments.is_empty(),
             attachments,
-            raw: self.raw(id, author_id),
+            raw: self.raw(channel, id, author_id),
         }
     }
 
     /// What matters of it in Discord's own words, with the roles of its author as the gateway tells them.
-    fn raw(&self, id: MessageId, author: UserId) -> Box<str> {
+    fn raw(&self, channel: ChannelId, id: MessageId, author: UserId) -> Box<str> {
         let roles: Vec<_> = self.roles_of(author).into_iter().collect();
-        serde_json::json!({ "id": id, "author": { "id": author }, "member": { "roles": roles } })
+        let (author, member) = (json!({ "id": author }), json!({ "roles": roles }));
+        json!({ "id": id, "channel_id": channel, "author": author, "member": member })
             .to_string()
             .into()
     }

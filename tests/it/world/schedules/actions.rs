@@ -5,6 +5,7 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use bowerbird::domain::{
+    forget::Forgotten,
     id::{ChannelId, MessageId},
     place::Access,
 };
@@ -18,7 +19,7 @@ use crate::world::{
 };
 
 /// How wrong a clock may be at most: more than a lease lasts, and less than the patience of whoever waits for the end.
-const CLOCK_ERROR: Duration = Duration::from_mins(50);
+pub(super) const CLOCK_ERROR: Duration = Duration::from_mins(50);
 
 /// Who takes a dead link for a live one loses a file: links are made new a sixth of their life before its end, and
 /// no clock is as wrong as that.
@@ -32,19 +33,21 @@ type Action = fn(&mut Schedule);
 
 /// Everything that may happen, and how likely it is.
 const ACTIONS: &[(u32, Action)] = &[
-    (16, post_somewhere),
-    (4, post_several),
-    (4, edit),
-    (5, delete),
-    (1, purge),
-    (2, thread),
-    (2, permission),
-    (2, bucket_goes_away),
-    (2, bucket_comes_back),
-    (1, clock_jumps),
-    (1, clock_is_set_right),
-    (1, long_time_passes),
-    (1, file_is_lost),
+    (128, post_somewhere),
+    (32, post_several),
+    (32, edit),
+    (40, delete),
+    (8, purge),
+    (16, thread),
+    (16, permission),
+    (16, bucket_goes_away),
+    (16, bucket_comes_back),
+    (8, clock_jumps),
+    (8, clock_is_set_right),
+    (8, long_time_passes),
+    (8, file_is_lost),
+    (6, place_goes),
+    (6, something_is_forgotten),
 ];
 
 /// One thing happens, and Discord tells of it or not.
@@ -189,13 +192,47 @@ fn file_is_lost(schedule: &mut Schedule) {
     }
 }
 
+/// Somebody deletes a thread, or a channel with its threads, but not the last one: a server without any channel is
+/// believed to be out of sight.
+fn place_goes(schedule: &mut Schedule) {
+    let channel = some_channel(schedule);
+    let last = {
+        let state = schedule.world.truth.state();
+        state.there().filter(|channel| !channel.place.kind.is_thread()).count() < 2
+    };
+    let is_thread = schedule.world.truth.state().channels[&channel].place.kind.is_thread();
+    if is_thread || !last {
+        schedule.world.weather.meets("discord: place deleted");
+        schedule.world.truth.delete_channel(channel);
+    }
+}
+
+/// Somebody asks that a message, a person or a place be forgotten, whether it is still on Discord or not.
+fn something_is_forgotten(schedule: &mut Schedule) {
+    let posts: Vec<_> = {
+        let state = schedule.world.truth.state();
+        state.posts().map(|(id, post, channel)| (id, post.author, channel.place.id)).collect()
+    };
+    let Some((message, author, channel)) = posts.choose(&mut schedule.dice).copied() else {
+        return;
+    };
+    let (what, about) = match schedule.dice.random_range(0..4) {
+        0 => (Forgotten::User(author), "person: forgotten"),
+        1 => (Forgotten::Channel(channel), "place: forgotten"),
+        _ => (Forgotten::Message(message), "message: forgotten"),
+    };
+    schedule.world.weather.meets(about);
+    schedule.world.ask_to_forget(what);
+}
+
 /// Long enough for what nothing names to be swept.
 fn long_time_passes(schedule: &mut Schedule) {
     schedule.pause = Duration::from_secs(schedule.dice.random_range(1_000..5_000));
 }
 
 fn some_channel(schedule: &mut Schedule) -> ChannelId {
-    let channels: Vec<_> = schedule.world.truth.state().channels.keys().copied().collect();
+    let channels: Vec<_> =
+        schedule.world.truth.state().there().map(|channel| channel.place.id).collect();
     *channels.choose(&mut schedule.dice).unwrap()
 }
 

@@ -91,6 +91,7 @@ const ROWS_TOO: &[&str] = &[
     "aftermath",
     "erased",
     "erasures",
+    "forgotten",
     "lost places",
     "mass deletions",
     "places left out",
@@ -98,7 +99,9 @@ const ROWS_TOO: &[&str] = &[
     "recalled months",
     "second readings",
     "walks",
+    "walks of kept messages",
 ];
+const HEARD_TOO: &[&str] = &["channel gone"];
 const DELETED_TOO: &[&str] = &["avatar", "still"];
 const GOT_TOO: &[&str] =
     &["index", "manifest", "messages", "private hidden", "shard", "still", "users"];
@@ -138,6 +141,7 @@ pub(super) fn is_rare(point: &Point) -> bool {
 pub(super) fn known() -> BTreeSet<Point> {
     let too: &[(&[Step], &[&'static str])] = &[
         (&[Step::Commit, Step::Flush, Step::Flushed], ROWS_TOO),
+        (&[Step::Heard], HEARD_TOO),
         (&[Step::Delete, Step::DeleteDone], DELETED_TOO),
         (&[Step::Got], GOT_TOO),
     ];

@@ -102,8 +102,9 @@ impl State {
                         if place.place.id != channel && place.place.parent != Some(channel) {
                             continue;
                         }
-                        for post in place.posts.values_mut() {
-                            post.deleted.as_mut().expect("it was deleted").0.push(heard);
+                        let deleted = place.posts.values_mut().map(|post| &mut post.deleted);
+                        for deleted in deleted.chain([&mut place.deleted]) {
+                            deleted.as_mut().expect("it was deleted").0.push(heard);
                         }
                     }
                 }
