@@ -42,7 +42,7 @@ bench: setup ## prints the figures of docs/figures.md, each beside its ceiling
 	cargo test --workspace --test it -- --ignored --nocapture --test-threads 1 world::restore::time
 
 fuzz: ## feeds made-up bytes to whatever reads strangers' bytes, SECONDS=60 for each reader; needs a nightly compiler
-	@scripts/setup compiler
+	@scripts/setup compiler c++
 	scripts/fuzz $(or $(SECONDS),60)
 
 soak: setup ## searches for failures at full size; BOWERBIRD_SOAK=3600 draws schedules for an hour instead of ten minutes

@@ -10,10 +10,12 @@ use super::{
 };
 use crate::domain::id::{ChannelId, GuildId};
 
+/// Where a page is taken to be from.
+const SETTING: Setting = Setting { channel: Some(ChannelId(2)), guild: Some(GuildId(1)) };
+
 /// Reads a page of messages, or refuses all of it. What was read has its own words, and what was not is kept raw.
 pub fn page(bytes: &[u8]) {
-    let setting = Setting { channel: Some(ChannelId(2)), guild: Some(GuildId(1)) };
-    let Ok((messages, unreadable)) = convert::messages(bytes, setting) else { return };
+    let Ok((messages, unreadable)) = convert::messages(bytes, SETTING) else { return };
     let raw: Vec<&RawValue> = serde_json::from_slice(bytes).expect("what was read is a list");
     assert_eq!(raw.len(), messages.len() + unreadable.len(), "each message is read or put aside");
     assert!(messages.is_sorted_by(|one, next| one.id >= next.id), "newest first");
@@ -32,29 +34,31 @@ pub fn page(bytes: &[u8]) {
     }
 }
 
+/// What the first byte of an event chooses from.
+const KINDS: [&str; 19] = [
+    "MESSAGE_CREATE",
+    "MESSAGE_UPDATE",
+    "MESSAGE_DELETE",
+    "MESSAGE_DELETE_BULK",
+    "GUILD_CREATE",
+    "GUILD_DELETE",
+    "GUILD_UPDATE",
+    "GUILD_ROLE_CREATE",
+    "GUILD_ROLE_UPDATE",
+    "GUILD_ROLE_DELETE",
+    "GUILD_MEMBER_UPDATE",
+    "THREAD_LIST_SYNC",
+    "THREAD_CREATE",
+    "THREAD_UPDATE",
+    "THREAD_DELETE",
+    "CHANNEL_CREATE",
+    "CHANNEL_UPDATE",
+    "CHANNEL_DELETE",
+    "SOMETHING_NEW",
+];
+
 /// Reads an event of a kind that matters: the first byte chooses which.
 pub fn event(bytes: &[u8]) {
-    const KINDS: [&str; 19] = [
-        "MESSAGE_CREATE",
-        "MESSAGE_UPDATE",
-        "MESSAGE_DELETE",
-        "MESSAGE_DELETE_BULK",
-        "GUILD_CREATE",
-        "GUILD_DELETE",
-        "GUILD_UPDATE",
-        "GUILD_ROLE_CREATE",
-        "GUILD_ROLE_UPDATE",
-        "GUILD_ROLE_DELETE",
-        "GUILD_MEMBER_UPDATE",
-        "THREAD_LIST_SYNC",
-        "THREAD_CREATE",
-        "THREAD_UPDATE",
-        "THREAD_DELETE",
-        "CHANNEL_CREATE",
-        "CHANNEL_UPDATE",
-        "CHANNEL_DELETE",
-        "SOMETHING_NEW",
-    ];
     let Some((&choice, data)) = bytes.split_first() else { return };
     let Ok(data) = serde_json::from_slice::<&RawValue>(data) else { return };
     let kind = KINDS[usize::from(choice) % KINDS.len()];
@@ -75,6 +79,29 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn seeds(target: &str) -> Vec<Vec<u8>> {
+        let folder = format!("{}/fuzz/seeds/{target}", env!("CARGO_MANIFEST_DIR"));
+        let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+        let seeds: Vec<_> = files.map(|path| std::fs::read(path).unwrap()).collect();
+        assert!(!seeds.is_empty(), "{target}");
+        seeds
+    }
+
+    #[test]
+    fn the_seeds_are_understood() {
+        for seed in seeds("page") {
+            let (messages, _) = convert::messages(&seed, SETTING).unwrap();
+            assert!(!messages.is_empty(), "{}", String::from_utf8_lossy(&seed));
+            page(&seed);
+        }
+        for seed in seeds("event") {
+            let data = serde_json::from_slice(&seed[1..]).unwrap();
+            let read = Event::read(KINDS[usize::from(seed[0])], data);
+            assert!(!matches!(read, Event::Other | Event::Unreadable { .. }), "{read:?}");
+            event(&seed);
+        }
+    }
 
     /// Text that is nearly JSON of Discord's: names that are read, numbers at the edge of their types, and noise.
     fn nearly() -> impl Strategy<Value = Vec<u8>> {

@@ -34,14 +34,14 @@ impl Forgotten {
         }
     }
 
-    /// Reads what [`Forgotten::parts`] told.
+    /// Reads what [`Forgotten::parts`] told, and nothing else: what is read is found again under its own parts.
     pub const fn from_parts(kind: u8, first: u64, second: u64) -> Option<Self> {
-        match kind {
-            1 => Some(Self::User(UserId(first))),
-            2 => Some(Self::Message(MessageId(first))),
-            3 => Some(Self::Channel(ChannelId(first))),
-            4 => Some(Self::Guild(GuildId(first))),
-            5 => Some(Self::Member(GuildId(first), UserId(second))),
+        match (kind, first, second) {
+            (1, id, 0) => Some(Self::User(UserId(id))),
+            (2, id, 0) => Some(Self::Message(MessageId(id))),
+            (3, id, 0) => Some(Self::Channel(ChannelId(id))),
+            (4, id, 0) => Some(Self::Guild(GuildId(id))),
+            (5, guild, user) => Some(Self::Member(GuildId(guild), UserId(user))),
             _ => None,
         }
     }
@@ -121,6 +121,10 @@ mod tests {
             let (kind, first, second) = forgotten.parts();
             assert_eq!(Forgotten::from_parts(kind, first, second), Some(forgotten));
         }
-        assert_eq!(Forgotten::from_parts(0, 1, 2), None);
+        for (kind, first, second) in
+            [(0, 1, 2), (6, 1, 2), (1, 7, 1), (2, 7, 1), (3, 7, 1), (4, 7, 1)]
+        {
+            assert_eq!(Forgotten::from_parts(kind, first, second), None, "{kind}");
+        }
     }
 }

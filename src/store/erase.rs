@@ -18,11 +18,10 @@ use super::{
     table::Txn,
     tables::{
         AFTERMATH, CONTENTS, ENTRIES, GARBAGE, KEPT, PARKED_MESSAGES, PEOPLE, PEOPLE_CHANGED,
-        POSTS, RAW, TOMBSTONES, USES,
+        POSTS, RAW, SEALS, TOMBSTONES, USES,
     },
     tables::{AftermathRow, Tombstone},
     tally::{count, number_change},
-    verify::SEALS,
     work::{Sight, count_still, rank_of, schedule},
 };
 use crate::domain::{

@@ -17,11 +17,11 @@ use super::{
         AFTERMATH, ARCHIVE, AftermathRow, CONTENTS, COVERAGE, DELAYED, DIRTY, ENTRIES, ERASED,
         ERASURES, ErasureRow, FORGOTTEN, GARBAGE, GUILDS, INDEXES, JOBS, KEPT, ListeningRow,
         MEMBERS, MemberRow, PARKED, PARKED_MESSAGES, PEOPLE, PEOPLE_CHANGED, PLACES, POLICY, POSTS,
-        PUBLICATION, ParkedMessage, PersonDirty, PlaceRow, PolicyRow, Progress, RAW, READY,
-        RENEWALS, REREAD, RereadRow, SESSIONS, SHARDS, STARTS, TALLIES, TIP, TOMBSTONES, Tombstone,
-        USES,
+        PROBE, PUBLICATION, ParkedMessage, PersonDirty, PlaceRow, PolicyRow, Progress, RAW, READY,
+        RENEWALS, REREAD, RereadRow, SEALS, SESSIONS, SHARDS, STARTS, TALLIES, TIP, TOMBSTONES,
+        Tombstone, USES, VERIFICATION,
     },
-    verify::{SEALS, Seal, VERIFICATION},
+    verify::Seal,
 };
 use super::{
     sample::id,
@@ -339,6 +339,7 @@ fn the_rest_keeps_its_form() {
     check("reread_whole", &REREAD, &None, &RereadRow::Whole(whole));
     check("starts", &STARTS, &(), &StartsRow { at: vec![at(1), at(2)] });
     check("tally", &TALLIES, &3, &-7);
+    check("probe", &PROBE, &(), &-7);
     check("tip", &TIP, &(), &Tip { number: 300, chain: [7; 32] });
     check("erased", &ERASED, &(), &ErasedRow { changes: 300 });
     let path = "messages/coverage-a.json.gz".to_owned();

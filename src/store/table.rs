@@ -38,6 +38,28 @@ pub(super) struct Table<K, V> {
     types: PhantomData<fn() -> (K, V)>,
 }
 
+/// Declares tables, each by its number and the name that people read. There is no other way to make one: so whatever
+/// must hold of every table is asked of all of them.
+macro_rules! tables {
+    ($($(#[$doc:meta])* $table:ident: Table<$key:ty, $row:ty> = ($number:literal, $name:literal);)+) => {
+        $($(#[$doc])* pub(super) const $table: Table<$key, $row> = Table::new($number, $name);)+
+
+        /// Shows every table.
+        #[cfg(any(test, fuzzing))]
+        pub(super) fn each(visitor: &mut impl super::table::Visitor) {
+            $(visitor.visit(&$table);)+
+        }
+    };
+}
+
+pub(super) use tables;
+
+/// What looks at every table, whatever is in it.
+#[cfg(any(test, fuzzing))]
+pub(super) trait Visitor {
+    fn visit<K: Key, V: Row>(&mut self, table: &Table<K, V>);
+}
+
 /// What can be read: the store itself, or a transaction with its own writes on top.
 pub(super) trait Source {
     fn get_raw(&self, key: &[u8]) -> Result<Option<Vec<u8>>, KvError>;
@@ -47,6 +69,11 @@ pub(super) trait Source {
 impl<K: Key, V: Row> Table<K, V> {
     pub(super) const fn new(prefix: u8, name: &'static str) -> Self {
         Self { prefix, name, types: PhantomData }
+    }
+
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn number(&self) -> u8 {
+        self.prefix
     }
 
     pub(super) fn get(&self, source: &impl Source, key: &K) -> Result<Option<V>, StoreError> {
@@ -120,9 +147,13 @@ impl<K: Key, V: Row> Table<K, V> {
     fn rows(&self, rows: &Rows) -> Result<Vec<(K, V)>, StoreError> {
         rows.iter()
             .map(|(key, value)| {
-                let key = K::read(&mut &key[1..]).ok_or(StoreError::Corrupt {
-                    table: self.name,
-                    reason: "a key can't be read".to_owned(),
+                let mut rest = &key[1..];
+                // What is read of a longer key is the key of another row, or of none.
+                let key = K::read(&mut rest).filter(|_| rest.is_empty()).ok_or_else(|| {
+                    StoreError::Corrupt {
+                        table: self.name,
+                        reason: "a key can't be read".to_owned(),
+                    }
                 })?;
                 Ok((key, self.decode(value)?))
             })
@@ -363,6 +394,19 @@ mod tests {
         assert!(matches!(refused(&[4, 7]), StoreError::TooNew { version: 4, .. }));
         for corrupt in [&[1, 7][..], &[3, 7, 7], &[3], &[]] {
             assert!(matches!(refused(corrupt), StoreError::Corrupt { .. }), "{corrupt:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_read_whole_or_not_at_all() {
+        let kv = MemoryKv::default();
+        let source = &kv as &dyn Kv;
+        let row = Table::<(u8, u32), u64>::encode(&1);
+        for (key, good) in [(&[7, 1, 0, 0, 0, 1][..], true), (&[7, 1, 0], false), (&[7; 7], false)]
+        {
+            kv.commit(&Writes::from([(key.to_vec(), Some(row.clone()))])).unwrap();
+            assert_eq!(NUMBERS.all(&source).is_ok(), good, "{key:?}");
+            kv.commit(&Writes::from([(key.to_vec(), None)])).unwrap();
         }
     }
 

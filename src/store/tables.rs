@@ -10,7 +10,8 @@ use super::{
     journal::Tip,
     migrate::ArchiveRow,
     raw::RawRow,
-    table::{Part, Row, Table},
+    table::{Part, Row, Table, tables},
+    verify::{Seal, VerificationRow},
 };
 use crate::domain::{
     coverage::Coverage,
@@ -27,86 +28,87 @@ use crate::domain::{
 /// The month of a channel: the unit that is published.
 pub(super) type MonthKey = (ChannelId, u32);
 
-pub(super) const GUILDS: Table<GuildId, GuildRow> = Table::new(1, "guilds");
-pub(super) const PLACES: Table<ChannelId, PlaceRow> = Table::new(2, "places");
-pub(super) const POSTS: Table<MessageId, Post> = Table::new(3, "posts");
-/// Raw messages, compressed. Apart from the posts, because nothing but a wiser extractor reads them.
-pub(super) const RAW: Table<MessageId, RawRow> = Table::new(4, "raw messages");
-pub(super) const ENTRIES: Table<EntryKey, Entry> = Table::new(5, "entries");
-pub(super) const TOMBSTONES: Table<MessageId, Tombstone> = Table::new(6, "tombstones");
-pub(super) const PEOPLE: Table<UserId, Person> = Table::new(7, "people");
-pub(super) const CONTENTS: Table<Sha256, Content> = Table::new(8, "contents");
-/// Who shares which bytes.
-pub(super) const USES: Table<(Sha256, EntryKey), ()> = Table::new(9, "uses");
-pub(super) const JOBS: Table<(Queue, Subject), Job> = Table::new(10, "jobs");
-pub(super) const READY: Table<(Queue, Rank, Subject), ()> = Table::new(11, "ready jobs");
-pub(super) const DELAYED: Table<(Queue, Timestamp, Subject), ()> = Table::new(12, "delayed jobs");
-pub(super) const PARKED: Table<(Queue, Subject), ()> = Table::new(13, "parked jobs");
-/// Links by the time at which they are to be made new.
-pub(super) const RENEWALS: Table<(Timestamp, EntryKey), ()> = Table::new(14, "renewals");
-pub(super) const DIRTY: Table<MonthKey, Dirty> = Table::new(15, "changed months");
-pub(super) const SHARDS: Table<MonthKey, ShardsRow> = Table::new(16, "published shards");
-pub(super) const INDEXES: Table<ChannelId, IndexRow> = Table::new(17, "published indexes");
-pub(super) const PUBLICATION: Table<(), PublicationRow> = Table::new(18, "publication");
-/// Objects that nothing names any more, by the time at which they may go.
-pub(super) const GARBAGE: Table<(Timestamp, String), ()> = Table::new(19, "garbage");
-pub(super) const SESSIONS: Table<u32, ListeningRow> = Table::new(20, "gateway sessions");
-pub(super) const STARTS: Table<(), StartsRow> = Table::new(21, "starts");
-pub(super) const TALLIES: Table<u8, i64> = Table::new(22, "tallies");
-pub(super) const POLICY: Table<(), PolicyRow> = Table::new(23, "policy");
-/// People whose picture or name the page does not show yet, with the number of their last change.
-pub(super) const PEOPLE_CHANGED: Table<UserId, PersonDirty> = Table::new(24, "changed people");
-/// Messages that could not be recorded, as they came, with what went wrong.
-pub(super) const PARKED_MESSAGES: Table<MessageId, ParkedMessage> =
-    Table::new(25, "parked messages");
-/// How many commits there were, written with each.
-pub(super) const TIP: Table<(), Tip> = Table::new(38, "tip");
-/// Something was erased, and copies of the catalogue made before still hold it.
-pub(super) const ERASED: Table<(), ErasedRow> = Table::new(39, "erased");
-/// What was last published of what was read.
-pub(super) const COVERAGE: Table<(), CoverageRow> = Table::new(40, "published coverage");
-/// The catalogue as a whole.
-pub(super) const ARCHIVE: Table<(), ArchiveRow> = Table::new(41, "archive");
-/// The messages of which something is kept, by the place that holds them: what a second reading compares with.
-pub(super) const KEPT: Table<(ChannelId, MessageId), ()> = Table::new(34, "kept messages");
-/// How far the second reading of each place is; none stands for what is not of one place.
-pub(super) const REREAD: Table<Option<ChannelId>, RereadRow> = Table::new(35, "second readings");
-/// Files that are no longer to be seen on Discord, and what becomes of them.
-pub(super) const REMOVED: Table<EntryKey, RemovedRow> = Table::new(26, "removed files");
-/// Messages of which something was removed, by the time at which we heard of it, until that is erased.
-pub(super) const REMOVED_AT: Table<(Timestamp, MessageId), ()> = Table::new(27, "removals");
-/// Where bytes are that are not simply in the public bucket.
-pub(super) const HOMES: Table<Subject, HomeRow> = Table::new(28, "homes");
-/// Places that the page goes without, below the channel under which it would show them.
-pub(super) const LEFT_OUT: Table<(Part<0>, ChannelId, ChannelId), ()> =
-    Table::new(29, "places left out");
-/// Months of which no published file may outlive the next publication, with the number of the change that says so.
-pub(super) const RECALLED: Table<(Part<1>, MonthKey), Reached> = Table::new(29, "recalled months");
-/// Who shares which still.
-pub(super) const STILL_USES: Table<(Part<2>, Sha256, Subject), ()> =
-    Table::new(29, "uses of stills");
-/// Channels whose entries are to be gone through.
-pub(super) const WALKS: Table<(Part<3>, ChannelId), WalkRow> = Table::new(29, "walks");
-/// How much was deleted lately, and what is held back for it.
-pub(super) const MASS: Table<Part<4>, MassRow> = Table::new(29, "mass deletions");
-/// Places that were deleted on Discord, and since when.
-pub(super) const LOST: Table<(Part<5>, ChannelId), Timestamp> = Table::new(29, "lost places");
-/// Up to which change everything is published.
-pub(super) const REACHED: Table<Part<6>, Reached> = Table::new(29, "published changes");
-/// Lost places whose kept messages are to be gone through.
-pub(super) const KEPT_WALKS: Table<(Part<7>, ChannelId), KeptWalkRow> =
-    Table::new(29, "walks of kept messages");
-/// What is being erased, and how far that has come.
-pub(super) const ERASURES: Table<Forgotten, ErasureRow> = Table::new(30, "erasures");
-/// What is not archived.
-pub(super) const FORGOTTEN: Table<Forgotten, ForgottenRow> = Table::new(31, "forgotten");
-/// Whether members of servers have said that they do not want to be archived.
-pub(super) const MEMBERS: Table<(GuildId, UserId), MemberRow> = Table::new(32, "members");
-/// What is left to do for all that was erased.
-pub(super) const AFTERMATH: Table<(), AftermathRow> = Table::new(33, "aftermath");
-
-/// Written to see whether anything can be.
-pub(super) const PROBE: Table<(), i64> = Table::new(42, "probe");
+tables! {
+    GUILDS: Table<GuildId, GuildRow> = (1, "guilds");
+    PLACES: Table<ChannelId, PlaceRow> = (2, "places");
+    POSTS: Table<MessageId, Post> = (3, "posts");
+    /// Raw messages, compressed. Apart from the posts, because nothing but a wiser extractor reads them.
+    RAW: Table<MessageId, RawRow> = (4, "raw messages");
+    ENTRIES: Table<EntryKey, Entry> = (5, "entries");
+    TOMBSTONES: Table<MessageId, Tombstone> = (6, "tombstones");
+    PEOPLE: Table<UserId, Person> = (7, "people");
+    CONTENTS: Table<Sha256, Content> = (8, "contents");
+    /// Who shares which bytes.
+    USES: Table<(Sha256, EntryKey), ()> = (9, "uses");
+    JOBS: Table<(Queue, Subject), Job> = (10, "jobs");
+    READY: Table<(Queue, Rank, Subject), ()> = (11, "ready jobs");
+    DELAYED: Table<(Queue, Timestamp, Subject), ()> = (12, "delayed jobs");
+    PARKED: Table<(Queue, Subject), ()> = (13, "parked jobs");
+    /// Links by the time at which they are to be made new.
+    RENEWALS: Table<(Timestamp, EntryKey), ()> = (14, "renewals");
+    DIRTY: Table<MonthKey, Dirty> = (15, "changed months");
+    SHARDS: Table<MonthKey, ShardsRow> = (16, "published shards");
+    INDEXES: Table<ChannelId, IndexRow> = (17, "published indexes");
+    PUBLICATION: Table<(), PublicationRow> = (18, "publication");
+    /// Objects that nothing names any more, by the time at which they may go.
+    GARBAGE: Table<(Timestamp, String), ()> = (19, "garbage");
+    SESSIONS: Table<u32, ListeningRow> = (20, "gateway sessions");
+    STARTS: Table<(), StartsRow> = (21, "starts");
+    TALLIES: Table<u8, i64> = (22, "tallies");
+    POLICY: Table<(), PolicyRow> = (23, "policy");
+    /// People whose picture or name the page does not show yet, with the number of their last change.
+    PEOPLE_CHANGED: Table<UserId, PersonDirty> = (24, "changed people");
+    /// Messages that could not be recorded, as they came, with what went wrong.
+    PARKED_MESSAGES: Table<MessageId, ParkedMessage> = (25, "parked messages");
+    /// How many commits there were, written with each.
+    TIP: Table<(), Tip> = (38, "tip");
+    /// Something was erased, and copies of the catalogue made before still hold it.
+    ERASED: Table<(), ErasedRow> = (39, "erased");
+    /// What was last published of what was read.
+    COVERAGE: Table<(), CoverageRow> = (40, "published coverage");
+    /// The catalogue as a whole.
+    ARCHIVE: Table<(), ArchiveRow> = (41, "archive");
+    /// The messages of which something is kept, by the place that holds them: what a second reading compares with.
+    KEPT: Table<(ChannelId, MessageId), ()> = (34, "kept messages");
+    /// How far the second reading of each place is; none stands for what is not of one place.
+    REREAD: Table<Option<ChannelId>, RereadRow> = (35, "second readings");
+    /// What objects were when their bytes were known to be right.
+    SEALS: Table<String, Seal> = (36, "seals");
+    /// The last verification.
+    VERIFICATION: Table<(), VerificationRow> = (37, "last verification");
+    /// Files that are no longer to be seen on Discord, and what becomes of them.
+    REMOVED: Table<EntryKey, RemovedRow> = (26, "removed files");
+    /// Messages of which something was removed, by the time at which we heard of it, until that is erased.
+    REMOVED_AT: Table<(Timestamp, MessageId), ()> = (27, "removals");
+    /// Where bytes are that are not simply in the public bucket.
+    HOMES: Table<Subject, HomeRow> = (28, "homes");
+    /// Places that the page goes without, below the channel under which it would show them.
+    LEFT_OUT: Table<(Part<0>, ChannelId, ChannelId), ()> = (29, "places left out");
+    /// Months of which no published file may outlive the next publication, with the number of the change that says so.
+    RECALLED: Table<(Part<1>, MonthKey), Reached> = (29, "recalled months");
+    /// Who shares which still.
+    STILL_USES: Table<(Part<2>, Sha256, Subject), ()> = (29, "uses of stills");
+    /// Channels whose entries are to be gone through.
+    WALKS: Table<(Part<3>, ChannelId), WalkRow> = (29, "walks");
+    /// How much was deleted lately, and what is held back for it.
+    MASS: Table<Part<4>, MassRow> = (29, "mass deletions");
+    /// Places that were deleted on Discord, and since when.
+    LOST: Table<(Part<5>, ChannelId), Timestamp> = (29, "lost places");
+    /// Up to which change everything is published.
+    REACHED: Table<Part<6>, Reached> = (29, "published changes");
+    /// Lost places whose kept messages are to be gone through.
+    KEPT_WALKS: Table<(Part<7>, ChannelId), KeptWalkRow> = (29, "walks of kept messages");
+    /// What is being erased, and how far that has come.
+    ERASURES: Table<Forgotten, ErasureRow> = (30, "erasures");
+    /// What is not archived.
+    FORGOTTEN: Table<Forgotten, ForgottenRow> = (31, "forgotten");
+    /// Whether members of servers have said that they do not want to be archived.
+    MEMBERS: Table<(GuildId, UserId), MemberRow> = (32, "members");
+    /// What is left to do for all that was erased.
+    AFTERMATH: Table<(), AftermathRow> = (33, "aftermath");
+    /// Written to see whether anything can be.
+    PROBE: Table<(), i64> = (42, "probe");
+}
 
 /// A server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Month, Store, StoreError,
-    table::{Row, Table, Txn},
-    tables::{CONTENTS, DIRTY, ENTRIES, GARBAGE, JOBS, POSTS, TOMBSTONES, USES},
+    table::{Row, Txn},
+    tables::{
+        CONTENTS, DIRTY, ENTRIES, GARBAGE, JOBS, POSTS, SEALS, TOMBSTONES, USES, VERIFICATION,
+    },
 };
 use crate::domain::{
     entry::{Content, Entry, EntryKey, EntryState, Sha256},
@@ -17,12 +19,6 @@ use crate::domain::{
     selection::{MediaMode, Policy},
     time::Timestamp,
 };
-
-/// What objects were when their bytes were known to be right.
-pub(super) const SEALS: Table<String, Seal> = Table::new(36, "seals");
-
-/// The last verification.
-pub(super) const VERIFICATION: Table<(), VerificationRow> = Table::new(37, "last verification");
 
 /// What an object was when its bytes were known to be right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

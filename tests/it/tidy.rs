@@ -144,6 +144,14 @@ fn actors_that_know_their_supervisor_are_caught() {
 }
 
 #[test]
+fn tables_outside_their_list_are_caught() {
+    let table = "const NAMES: Table<u8, Name> = Table::new(50, \"names\");";
+    check("store/verify.rs", table, "a table is declared in the list");
+    check("store/tables.rs", table, "a table is declared in the list");
+    check_good("store/tables.rs", "tables! { NAMES: Table<u8, Name> = (50, \"names\"); }");
+}
+
+#[test]
 fn files_that_are_laid_out_otherwise_are_caught() {
     check("store/mod.rs", "", "foo.rs beside foo/");
     check("store/utils.rs", "", "says nothing");

@@ -137,11 +137,11 @@ fn standing(place: &Covered) -> String {
     };
     match (place.state, place.complete_since) {
         (Standing::LeftOut, _) => {
-            format!("left out: {}", place.not_read.as_deref().unwrap_or("not wanted"))
+            format!("left out: {}", Printable(place.not_read.as_deref().unwrap_or("not wanted")))
         }
         (Standing::Deleted, _) => "deleted on Discord".to_owned(),
         (Standing::Denied, _) => {
-            format!("NOT READ: {}", place.not_read.as_deref().unwrap_or("no permission"))
+            format!("NOT READ: {}", Printable(place.not_read.as_deref().unwrap_or("no permission")))
         }
         (Standing::Complete, None) => "nothing to read".to_owned(),
         (Standing::Incomplete, None) => "not read yet".to_owned(),
@@ -158,11 +158,12 @@ fn write_service(f: &mut fmt::Formatter<'_>, service: &Running) -> fmt::Result {
         None => "not connected to Discord yet".to_owned(),
     };
     let reading = if *caught_up { "caught up" } else { "reading history" };
+    let version = Printable(version);
     writeln!(f, "Service    runs (version {version}), {listening}, {reading}")?;
     let restarts: Vec<_> = restarts
         .iter()
         .filter(|(_, count)| **count > 0)
-        .map(|(actor, count)| format!("{actor} {count}"))
+        .map(|(actor, count)| format!("{} {count}", Printable(actor)))
         .collect();
     if !restarts.is_empty() {
         writeln!(f, "           started again after a crash: {}", restarts.join(", "))?;
@@ -200,12 +201,12 @@ fn write_verified(f: &mut fmt::Formatter<'_>, verified: Option<&Verified>) -> fm
     };
     let depth = if *deep { "byte by byte" } else { "by listing" };
     match (failed, problems) {
-        (Some(why), _) => writeln!(f, "Verified   NOT since {at}: {why}"),
+        (Some(why), _) => writeln!(f, "Verified   NOT since {at}: {}", Printable(why)),
         (None, 0) => writeln!(f, "Verified   {at}, {depth}: {objects} objects, all whole"),
         (None, problems) => {
             writeln!(f, "Verified   {at}, {depth}: {problems} PROBLEMS among {objects} objects")?;
             for problem in first {
-                writeln!(f, "           {problem}")?;
+                writeln!(f, "           {}", Printable(problem))?;
             }
             writeln!(
                 f,
@@ -230,13 +231,15 @@ fn write_held(f: &mut fmt::Formatter<'_>, held: &HeldBack) -> fmt::Result {
 
 fn write_parked(f: &mut fmt::Formatter<'_>, overview: &Overview) -> fmt::Result {
     let Waiting { downloads_parked, thumbnails_parked, moves_parked, .. } = &overview.waiting;
-    let parked = downloads_parked + thumbnails_parked + moves_parked;
+    let parked = [*thumbnails_parked, *moves_parked];
+    let parked = parked.into_iter().fold(*downloads_parked, u64::saturating_add);
     if parked == 0 {
         return Ok(());
     }
     writeln!(f, "Put aside  {parked} that failed for good, or again and again:")?;
     for job in &overview.parked {
-        writeln!(f, "  {} {}: {}", job.queue, job.subject, Printable(&job.why))?;
+        let (queue, subject) = (Printable(&job.queue), Printable(&job.subject));
+        writeln!(f, "  {queue} {subject}: {}", Printable(&job.why))?;
     }
     let shown = u64::try_from(overview.parked.len()).unwrap_or(u64::MAX);
     if parked > shown {
@@ -255,11 +258,92 @@ fn write_messages(f: &mut fmt::Formatter<'_>, overview: &Overview) -> fmt::Resul
         "Unreadable {parked} messages, kept as they came for a version that understands them:"
     )?;
     for message in &overview.parked_messages {
-        writeln!(f, "  {} in {}: {}", message.message, message.channel, message.why)?;
+        let why = Printable(&message.why);
+        writeln!(f, "  {} in {}: {why}", message.message, message.channel)?;
     }
     let shown = u64::try_from(overview.parked_messages.len()).unwrap_or(u64::MAX);
     if parked > shown {
         writeln!(f, "  and {} more", parked - shown)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// Would begin a line, clear the screen and turn what follows around.
+    const STEERING: &str = "a\n\u{1b}[2J\u{202e}b";
+
+    /// What `make fuzz` begins with: between them they have something in every field.
+    fn seeds() -> [Value; 2] {
+        let seeds = [
+            include_str!("../../../fuzz/seeds/overview/status.json"),
+            include_str!("../../../fuzz/seeds/overview/running.json"),
+        ];
+        seeds.map(|seed| serde_json::from_str(seed).unwrap())
+    }
+
+    fn words(overview: &Value) -> Option<String> {
+        let overview: Overview = serde_json::from_value(overview.clone()).ok()?;
+        Some(overview.words(Amount::All).to_string())
+    }
+
+    /// Every value that satisfies a condition, by its path.
+    fn paths(value: &Value, path: &str, wanted: fn(&Value) -> bool, out: &mut Vec<String>) {
+        if wanted(value) {
+            out.push(path.to_owned());
+        }
+        let below: Vec<(String, &Value)> = match value {
+            Value::Array(list) => (0..).map(|at: usize| at.to_string()).zip(list).collect(),
+            Value::Object(fields) => fields.iter().map(|(name, it)| (name.clone(), it)).collect(),
+            _ => Vec::new(),
+        };
+        for (name, value) in below {
+            paths(value, &format!("{path}/{name}"), wanted, out);
+        }
+    }
+
+    /// Puts a value in each place in turn. Returns what is said of it, wherever it makes sense.
+    fn said_with(wanted: fn(&Value) -> bool, instead: &Value) -> Vec<(String, String)> {
+        let mut said = Vec::new();
+        for plain in seeds() {
+            let before = words(&plain).unwrap();
+            let mut places = Vec::new();
+            paths(&plain, "", wanted, &mut places);
+            for place in places {
+                let mut changed = plain.clone();
+                *changed.pointer_mut(&place).unwrap() = instead.clone();
+                said.extend(words(&changed).map(|words| (before.clone(), words)));
+            }
+        }
+        said
+    }
+
+    #[track_caller]
+    fn check_steers_nothing(before: &str, said: &str) {
+        assert_eq!(said.lines().count(), before.lines().count(), "{said}");
+        assert!(!said.contains(['\u{1b}', '\u{202e}']), "{said}");
+    }
+
+    #[test]
+    fn no_text_leaves_its_line() {
+        let said = said_with(Value::is_string, &json!(STEERING));
+        assert!(said.len() > 20, "of {} texts", said.len());
+        for (before, said) in said {
+            check_steers_nothing(&before, &said);
+        }
+        let [_, mut running] = seeds();
+        let before = words(&running).unwrap();
+        running["service"]["restarts"][STEERING] = json!(1);
+        check_steers_nothing(&before, &words(&running).unwrap());
+    }
+
+    #[test]
+    fn no_number_breaks_the_sums() {
+        let said = said_with(Value::is_number, &json!(u64::MAX));
+        assert!(said.len() > 20, "of {} numbers", said.len());
+    }
 }

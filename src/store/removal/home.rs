@@ -16,9 +16,8 @@ use crate::{
         Context, Hint, Store, StoreError,
         publication::mark_changed,
         table::{Part, Source, Txn},
-        tables::{CONTENTS, ENTRIES, HOMES, HomeRow, JOBS, REACHED, STILL_USES, USES},
+        tables::{CONTENTS, ENTRIES, HOMES, HomeRow, JOBS, REACHED, SEALS, STILL_USES, USES},
         tally::last_change,
-        verify::SEALS,
         work::{count_still, end_job, set_job},
     },
 };

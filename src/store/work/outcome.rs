@@ -22,9 +22,9 @@ use crate::{
         publication::mark_changed,
         removal::{leave_still, still_put, unused},
         table::Txn,
-        tables::{CONTENTS, ENTRIES, HOMES, JOBS, USES},
+        tables::{CONTENTS, ENTRIES, HOMES, JOBS, SEALS, USES},
         tally::count,
-        verify::{SEALS, Seal},
+        verify::Seal,
     },
 };
 

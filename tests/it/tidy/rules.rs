@@ -95,6 +95,7 @@ pub(super) fn broken(sources: &[Source]) -> Vec<String> {
         vendors(source, &mut complain);
         purity(source, &mut complain);
         supervision(source, &mut complain);
+        tables(source, &mut complain);
     }
     broken.extend(orphans(sources));
     broken
@@ -193,6 +194,13 @@ fn supervision(source: &Source, complain: &mut impl FnMut(String)) {
         if path.starts_with(&["crate".to_owned(), "actors".to_owned(), "supervisor".to_owned()]) {
             complain("an actor may not know its supervisor".into());
         }
+    }
+}
+
+/// Tables are declared in one list, over which goes what must hold of each.
+fn tables(source: &Source, complain: &mut impl FnMut(String)) {
+    if source.path != "store/table.rs" && source.code.contains("Table::new(") {
+        complain("a table is declared in the list in store/tables.rs".into());
     }
 }
 

@@ -12,8 +12,7 @@ use bowerbird::{bucket::ObjectKey, store::Writes};
 use super::fate::Step;
 
 /// Where the tables of the store are named, with their numbers.
-const TABLES: [&str; 2] =
-    [include_str!("../../../src/store/tables.rs"), include_str!("../../../src/store/verify.rs")];
+const TABLES: &str = include_str!("../../../src/store/tables.rs");
 
 /// A moment that has a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,11 +67,9 @@ pub(super) fn rows(writes: &Writes) -> BTreeSet<&'static str> {
 type Number = (u8, Option<u8>);
 
 fn tables() -> BTreeMap<Number, &'static str> {
-    let consts = TABLES.iter().flat_map(|file| file.split("const ").skip(1));
-    let tables = consts.filter_map(|rest| {
-        let (head, call) = rest.split_once("Table::new(")?;
-        let arguments = call.split_once(')').expect("a call ends").0;
-        let (number, table) = arguments.split_once(',').expect("a number and a name");
+    let tables = TABLES.lines().filter_map(|line| {
+        let (head, named) = line.strip_suffix(");")?.split_once("> = (")?;
+        let (number, table) = named.split_once(',').expect("a number and a name");
         let part =
             head.split_once("Part<").map(|(_, part)| part.split_once('>').expect("it ends").0);
         let part = part.map(|part| part.parse().expect("a part's number"));
