@@ -18,6 +18,9 @@ struct Shown<'a> {
     avatar: Option<&'a str>,
     /// Discord's hash of the picture, so that a catalogue rebuilt from this need not fetch it again.
     picture: Option<&'a str>,
+    /// Discord's hash of the picture that was not copied yet, so that such a catalogue knows what to fetch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing: Option<&'a str>,
     bot: bool,
 }
 
@@ -27,7 +30,16 @@ pub fn people(people: &[(UserId, Person)]) -> Packed {
         let copied = person.copied.as_ref();
         let avatar = copied.map(|copied| copied.object.as_str());
         let picture = copied.map(|copied| copied.hash.as_str());
-        (*id, Shown { name: &person.name, avatar, picture, bot: person.bot })
+        (
+            *id,
+            Shown {
+                name: &person.name,
+                avatar,
+                picture,
+                missing: person.missing_picture(),
+                bot: person.bot,
+            },
+        )
     });
     Packed::new("userData/users", &People { users: users.collect() })
 }

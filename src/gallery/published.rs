@@ -126,6 +126,7 @@ struct Shown {
     name: String,
     avatar: Option<String>,
     picture: Option<String>,
+    missing: Option<String>,
     bot: bool,
 }
 
@@ -173,7 +174,7 @@ pub fn people(bytes: &[u8]) -> Result<Vec<(UserId, Person)>, Unreadable> {
     let People { users } = unpack(bytes)?;
     let person = |shown: Shown| Person {
         name: shown.name,
-        avatar: shown.picture.clone(),
+        avatar: shown.missing.or_else(|| shown.picture.clone()),
         bot: shown.bot,
         copied: shown.avatar.map(|object| CopiedAvatar {
             // Files from before the hash was published: the picture is fetched when they are seen again.

@@ -7,6 +7,7 @@ use super::{
     ArchiveRow, Context, GuildRow, IndexRow, PlaceRow, PublicationRow, ShardsRow, StoreError,
     Stored, Tally, erase,
     forget::forget_names,
+    people::mark_person,
     publication::mark_changed,
     removal::stay_marked,
     table::Txn,
@@ -94,6 +95,10 @@ impl Rebuilt {
                 for (id, person) in people {
                     if !PEOPLE.contains(txn, id)? {
                         PEOPLE.put(txn, id, person);
+                        if person.missing_picture().is_some() {
+                            // Only who is looked at gets a picture.
+                            mark_person(txn, *id)?;
+                        }
                     }
                 }
                 Ok(())

@@ -24,6 +24,7 @@ use super::{
     file::Sort,
     life::Ran,
     truth::{Telling, name_of},
+    weather::Climate,
 };
 
 /// What is shipped of a commit, and what lies in between, takes no longer.
@@ -182,6 +183,23 @@ fn what_was_on_its_way_when_the_disk_was_lost_is_not_forgotten() {
             world.assert_archived();
         }
     }
+}
+
+#[test]
+fn a_picture_that_was_not_copied_yet_is_fetched_though_nobody_posts_again() {
+    let mut world = World::new(53).messages(60);
+    world.weather.turn(Climate { cdn_fails: 1.0, ..Climate::calm() });
+    world.start();
+    let lacks =
+        |world: &World| world.archive().people.values().any(|person| person["avatar"].is_null());
+    world.life().run_until(super::PATIENCE, |_| lacks(&world));
+    assert!(lacks(&world), "every picture came at once");
+    world.weather.turn(Climate::calm());
+    world.lose_the_disk();
+    world.start();
+    world.run_until_idle();
+    assert!(!lacks(&world));
+    world.assert_archived();
 }
 
 #[test]
