@@ -56,8 +56,8 @@ pub use self::{
     change::{Change, Commit, Context},
     copy::{Chunk, CopyError, Loader, MAX_CHUNK, Scan, Segment},
     crawl::{
-        HistoryWanted, Loss, PageRead, PlaceSeen, PlacesLost, SessionMoved, Started, Surveyed,
-        ThreadsListed,
+        HistoryWanted, Loss, PageRead, PlaceSeen, PlacesFound, PlacesLost, SessionMoved, Started,
+        Surveyed, ThreadsListed,
     },
     erase::{Purge, Purged},
     erasure::CopiesRenewed,

@@ -5,10 +5,10 @@ use std::{collections::BTreeSet, panic::resume_unwind, sync::Arc};
 use super::{
     Allow, Announced, AvatarCopied, Claim, Claimed, CopiesRenewed, CoverageDoubted, Deleted,
     Failed, Forget, FoundDeleted, Hint, HistoryWanted, LinksRefreshed, Looked, MemberSeen, Mended,
-    Moved, Observed, PageRead, ParkedReread, PlaceSeen, PlacesLost, PlacesShown, Published,
-    PublishedTo, Purged, Rebuilt, Reread, RereadPlanned, Sealed, SessionMoved, Started, Store,
-    StoreError, Stored, Surveyed, SweepDone, Tended, ThreadsListed, Txn, UnheardReread, Verified,
-    erase,
+    Moved, Observed, PageRead, ParkedReread, PlaceSeen, PlacesFound, PlacesLost, PlacesShown,
+    Published, PublishedTo, Purged, Rebuilt, Reread, RereadPlanned, Sealed, SessionMoved, Started,
+    Store, StoreError, Stored, Surveyed, SweepDone, Tended, ThreadsListed, Txn, UnheardReread,
+    Verified, erase,
     removal::{allow_erasing, keep_deleted, tend},
     reread::index_kept,
     tables::PROBE,
@@ -27,6 +27,8 @@ pub enum Change {
     Surveyed(Surveyed),
     /// A channel or thread was seen.
     PlaceSeen(PlaceSeen),
+    /// Channels or threads are there after all.
+    PlacesFound(PlacesFound),
     /// Channels or threads are gone.
     PlacesLost(PlacesLost),
     /// Archived threads were listed.
@@ -126,6 +128,7 @@ impl Change {
             Self::Deleted(change) => change.apply(txn, context),
             Self::Surveyed(change) => change.apply(txn, context),
             Self::PlaceSeen(change) => change.apply(txn),
+            Self::PlacesFound(change) => change.apply(txn),
             Self::PlacesLost(change) => change.apply(txn, context),
             Self::ThreadsListed(change) => change.apply(txn),
             Self::PageRead(change) => change.apply(txn, context),
@@ -250,6 +253,7 @@ from_changes!(
     Deleted,
     Surveyed,
     PlaceSeen,
+    PlacesFound,
     PlacesLost,
     ThreadsListed,
     PageRead,

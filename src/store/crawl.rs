@@ -6,7 +6,7 @@ use super::{
     Context, Hint, Store, StoreError, Tally,
     forget::{PlacesLeftOut, guild_is_left_out, leaves_out_place},
     record::{observe, set_aside},
-    removal::{find, lose_place},
+    removal::{find, is_lost, lose_place},
     table::Txn,
     tables::{GUILDS, PLACES, SESSIONS, STARTS},
     tables::{GuildRow, ListeningRow, PlaceRow, SessionRow, StartsRow},
@@ -35,11 +35,19 @@ pub struct Surveyed {
     pub survey: Survey,
 }
 
-/// A channel or thread was seen.
+/// A channel or thread was seen. That alone brings no deleted one back: it may have been seen before it was deleted.
 #[derive(Clone, Debug)]
 pub struct PlaceSeen {
     /// As it is now.
     pub place: Place,
+}
+
+/// Channels or threads are there that were believed to be deleted already when Discord was asked. What else an answer
+/// tells of may be older than what was heard of a deletion meanwhile, and an archived thread is not looked for again.
+#[derive(Clone, Debug)]
+pub struct PlacesFound {
+    /// Which.
+    pub places: Vec<ChannelId>,
 }
 
 /// Channels or threads are gone.
@@ -189,6 +197,16 @@ impl PlaceSeen {
     }
 }
 
+impl PlacesFound {
+    pub(super) fn apply(&self, txn: &mut Txn<'_>) -> Result<(), StoreError> {
+        for id in &self.places {
+            let Some(row) = PLACES.get(txn, id)? else { continue };
+            find(txn, &row.place)?;
+        }
+        Ok(())
+    }
+}
+
 impl PlacesLost {
     pub(super) fn apply(&self, txn: &mut Txn<'_>, context: &Context) -> Result<(), StoreError> {
         for id in &self.places {
@@ -301,9 +319,11 @@ impl Started {
     }
 }
 
-/// A place as it is now; what was read of it stays.
+/// A place as it is now; what was read of it stays. One that is lost was found before, or this sight is an old one.
 fn see(txn: &mut Txn<'_>, place: Place) -> Result<(), StoreError> {
-    find(txn, &place)?;
+    if is_lost(txn, place.id)? {
+        return Ok(());
+    }
     let old = PLACES.get(txn, &place.id)?;
     let mut row = old.clone().unwrap_or_else(|| PlaceRow::new(place.clone()));
     let newest = place.last_message.max(row.place.last_message);

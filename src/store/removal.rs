@@ -28,7 +28,7 @@ use crate::domain::{
 };
 
 pub(super) use self::{
-    facts::{find, is_left_out, look_again, lose_late, lose_place, walk_lost},
+    facts::{find, is_left_out, is_lost, look_again, lose_late, lose_place, walk_lost},
     hold::{allow_erasing, keep_deleted},
     home::{
         begin_chore, chore_of, leave_still, settle, share_still, still_put, unused,

@@ -4,7 +4,7 @@
 //! before, one that is opened in between is seen after. A listing ends where the one before began; a crash before its
 //! end lists the same again.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use tracing::{debug, info, warn};
 
@@ -17,7 +17,7 @@ use crate::{
         selection::PlaceSelection,
         time::Timestamp,
     },
-    store::{Change, HistoryWanted, PlaceSeen, Store, Surveyed, ThreadsListed},
+    store::{Change, HistoryWanted, PlaceSeen, PlacesFound, Store, Surveyed, ThreadsListed},
 };
 
 /// Archive times are not unique, and change when a thread is opened again: listings overlap by this much.
@@ -37,19 +37,23 @@ pub(super) struct Scout {
 impl Scout {
     /// Lists a server's channels and threads.
     pub(super) async fn look_around(&self, guild: GuildId) -> Result<(), DiscordError> {
+        let lost = self.lost().await;
         let survey = self.discord.survey(guild).await?;
         let name = survey.guild.name.clone();
         let channels = survey.channels.clone();
         let wanted = self.history_from.map(|from| HistoryWanted { guild, from }.into());
-        self.ledger.record([Surveyed { survey }.into()].into_iter().chain(wanted)).await;
-        self.see(self.discord.active_threads(guild, &channels).await?).await;
+        let changes = found(&lost, &channels).into_iter().chain([Surveyed { survey }.into()]);
+        self.ledger.record(changes.chain(wanted)).await;
+        let lost = self.lost().await;
+        self.see(&lost, self.discord.active_threads(guild, &channels).await?).await;
         let mut archived = 0;
         for channel in &channels {
             archived += self.archived_threads(channel, &channels).await?;
         }
+        let lost = self.lost().await;
         let active = self.discord.active_threads(guild, &channels).await?;
         let count = active.len();
-        self.see(active).await;
+        self.see(&lost, active).await;
         info!(
             server = name,
             channels = channels.len(),
@@ -88,6 +92,7 @@ impl Scout {
         let known = self.listed_until(channel.id, which).await;
         let (mut before, mut newest, mut seen) = (None, None, 0);
         loop {
+            let lost = self.lost().await;
             let page = match self.discord.archived_threads(channel, which, before).await {
                 Ok(page) => page,
                 Err(error @ (DiscordError::Forbidden { .. } | DiscordError::NotFound { .. })) => {
@@ -99,7 +104,7 @@ impl Scout {
             let oldest = page.threads.iter().filter_map(|thread| thread.archived_at).min();
             newest = newest.max(page.threads.iter().filter_map(|thread| thread.archived_at).max());
             seen += page.threads.len();
-            self.see(page.threads).await;
+            self.see(&lost, page.threads).await;
             let joined =
                 known.zip(oldest).is_some_and(|(known, oldest)| oldest < known.before(OVERLAP));
             let Some(next) = oldest.and_then(|oldest| next_page(before, oldest)) else { break };
@@ -123,13 +128,26 @@ impl Scout {
         }
     }
 
-    async fn see(&self, places: Vec<Place>) {
+    /// What is believed to be deleted before Discord is asked. Where the store can't tell, nothing is found this time.
+    async fn lost(&self) -> BTreeSet<ChannelId> {
+        let lost = self.store.read(Store::lost_places).await.unwrap_or_default();
+        lost.into_iter().collect()
+    }
+
+    async fn see(&self, lost: &BTreeSet<ChannelId>, places: Vec<Place>) {
         if !places.is_empty() {
-            self.ledger
-                .record(places.into_iter().map(|place| Change::from(PlaceSeen { place })))
-                .await;
+            let found = found(lost, &places);
+            let seen = places.into_iter().map(|place| Change::from(PlaceSeen { place }));
+            self.ledger.record(found.into_iter().chain(seen)).await;
         }
     }
+}
+
+/// Those of some places that were believed to be deleted, if any.
+fn found(lost: &BTreeSet<ChannelId>, places: &[Place]) -> Option<Change> {
+    let places: Vec<_> =
+        places.iter().map(|place| place.id).filter(|id| lost.contains(id)).collect();
+    (!places.is_empty()).then(|| PlacesFound { places }.into())
 }
 
 /// Where the next page begins: with the last time of this one again, since several threads may share it. When that

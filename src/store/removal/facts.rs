@@ -54,6 +54,14 @@ pub(in crate::store) fn lose_late(
     remove(txn, context, &keys)
 }
 
+/// Whether a place is believed to be deleted.
+pub(in crate::store) fn is_lost(
+    source: &impl Source,
+    place: ChannelId,
+) -> Result<bool, StoreError> {
+    LOST.contains(source, &(Part, place))
+}
+
 /// A place that was believed to be deleted is there.
 pub(in crate::store) fn find(txn: &mut Txn<'_>, place: &Place) -> Result<(), StoreError> {
     if LOST.contains(txn, &(Part, place.id))? {

@@ -8,12 +8,16 @@ use crate::{
         entry::Look,
         job::{Queue, Subject},
         message::{Message, Unreadable},
+        place::PlaceKind,
         removal::{Chore, Home, OnDelete, RemovalPolicy},
         selection::{MediaKind, MediaMode, Policy},
     },
     store::{
-        Change, Looked, Loss, Moved, PageRead, PlacesLost, PublishedTo, SessionMoved, Stored, Task,
-        sample::{CHANNEL, THREAD, World, at, content, edited, id, key, message, policy, sha},
+        Change, Looked, Loss, Moved, PageRead, PlaceSeen, PlacesFound, PlacesLost, PublishedTo,
+        SessionMoved, Stored, Task,
+        sample::{
+            CHANNEL, THREAD, World, at, content, edited, id, key, message, place, policy, sha,
+        },
         tables::{ENTRIES, HOMES, KEPT, PARKED_MESSAGES, POSTS, RAW, REMOVED, REMOVED_AT},
     },
 };
@@ -181,16 +185,18 @@ fn a_place_is_gone_when_that_was_told_and_not_when_it_was_inferred() {
         world.apply(PlacesLost { places: vec![CHANNEL, THREAD], loss });
         world.tend();
         assert_eq!(world.entry(key(1, 1)).hidden_at.is_some(), hidden, "{loss:?}");
+        // Somebody saw it before that.
+        let sight = PlaceSeen { place: place(CHANNEL, PlaceKind::Text, None) };
+        world.apply(sight.clone());
+        world.tend();
+        assert_eq!(world.entry(key(1, 1)).hidden_at.is_some(), hidden, "{loss:?}");
         // It is there after all.
-        world.apply(crate::store::PlaceSeen {
-            place: crate::store::sample::place(
-                CHANNEL,
-                crate::domain::place::PlaceKind::Text,
-                None,
-            ),
-        });
+        world.apply(PlacesFound { places: vec![CHANNEL] });
+        world.apply(sight);
         world.tend();
         assert_eq!(world.entry(key(1, 1)).hidden_at, None);
+        let row = world.store.place(CHANNEL).unwrap().unwrap();
+        assert_eq!(row.missing_since, None, "it is read again");
     }
 }
 

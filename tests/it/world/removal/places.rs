@@ -10,7 +10,7 @@ use bowerbird::{
         id::{ChannelId, MessageId},
         removal::OnDelete,
     },
-    store::{Change, Tally},
+    store::{Change, Loss, PlacesLost, Tally},
 };
 
 use super::{A_WHILE, PATIENCE, World, archived, film, lie, policy, record, shown, tally, there};
@@ -60,6 +60,40 @@ fn a_channel_that_was_deleted_while_nobody_listened_is_missed_when_the_server_is
     world.run_for(Duration::from_mins(70));
     lie(&world, &paths, false, true);
     assert!(!names(&world).contains("doomed"));
+}
+
+#[test]
+fn an_older_sight_brings_no_deleted_thread_back() {
+    let world = archived(19, OnDelete::Hide);
+    let thread = world.truth.add_thread(world.channel(), "doomed");
+    let message = world.truth.post(thread, &[Sort::Film]);
+    world.truth.archive(thread);
+    world.run_for(A_WHILE);
+    assert_eq!(shown(&world, message), 1);
+    // Somebody opens it again, and its deletion overtakes that.
+    world.truth.state().telling = Telling::Late;
+    world.truth.post(thread, &[]);
+    world.truth.state().telling = Telling::Once;
+    world.truth.delete_channel(thread);
+    world.run_for(PATIENCE);
+    assert_eq!(shown(&world, message), 0);
+    world.assert_archived();
+}
+
+#[test]
+fn places_that_are_believed_to_be_deleted_are_found_when_the_server_is_listed() {
+    let world = archived(20, OnDelete::Hide);
+    let thread = world.truth.add_thread(world.channel(), "archived");
+    let message = world.truth.post(thread, &[Sort::Film]);
+    world.truth.archive(thread);
+    world.run_for(A_WHILE);
+    let places = vec![world.channel(), thread];
+    record(&world, PlacesLost { places, loss: Loss::Told }.into());
+    world.run_for(A_WHILE);
+    assert_eq!(shown(&world, message), 0);
+    world.run_for(Duration::from_mins(75));
+    assert_eq!(shown(&world, message), 1);
+    world.assert_archived();
 }
 
 #[test]
