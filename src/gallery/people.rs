@@ -43,3 +43,38 @@ pub fn people(people: &[(UserId, Person)]) -> Packed {
     });
     Packed::new("userData/users", &People { users: users.collect() })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::{entry::CopiedAvatar, id::MessageId},
+        gallery::published,
+    };
+
+    #[test]
+    fn who_is_read_back_lacks_the_picture_that_was_lacking() {
+        let copied = |hash: &str| {
+            let object = "userData/avatars/1.png".to_owned();
+            Some(CopiedAvatar { hash: hash.to_owned(), object })
+        };
+        for (avatar, copied, missing) in [
+            (None, None, None),
+            (Some("new"), None, Some("new")),
+            (Some("new"), copied("old"), Some("new")),
+            (Some("new"), copied("new"), None),
+        ] {
+            let person = Person {
+                name: "wren".to_owned(),
+                avatar: avatar.map(str::to_owned),
+                bot: false,
+                copied: copied.clone(),
+                seen_in: MessageId::FIRST,
+            };
+            let packed = people(&[(UserId(7), person.clone())]);
+            let read = published::people(&packed.bytes).unwrap();
+            assert_eq!(read, [(UserId(7), person)]);
+            assert_eq!(read[0].1.missing_picture(), missing);
+        }
+    }
+}
