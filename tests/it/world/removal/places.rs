@@ -67,12 +67,11 @@ fn an_older_sight_brings_no_deleted_thread_back() {
     let world = archived(19, OnDelete::Hide);
     let thread = world.truth.add_thread(world.channel(), "doomed");
     let message = world.truth.post(thread, &[Sort::Film]);
-    world.truth.archive(thread);
     world.run_for(A_WHILE);
     assert_eq!(shown(&world, message), 1);
-    // Somebody opens it again, and its deletion overtakes that.
+    // It is archived, and its deletion overtakes that.
     world.truth.state().telling = Telling::Late;
-    world.truth.post(thread, &[]);
+    world.truth.archive(thread);
     world.truth.state().telling = Telling::Once;
     world.truth.delete_channel(thread);
     world.run_for(PATIENCE);
