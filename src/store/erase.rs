@@ -153,6 +153,10 @@ fn remove(
     out: &mut TakenOut,
 ) -> Result<(), StoreError> {
     let Some(mut entry) = ENTRIES.get(txn, &key)? else { return Ok(()) };
+    // Published or not: the next publication is made without it. Its bytes wait for that one, and not for the one that
+    // may be under way with it, so this comes before they are given up.
+    recall(txn, key.root, key.message)?;
+    mark_changed(txn, key.root, key.message, context.now)?;
     // What is hidden needs nothing, so whatever is to be done for it ends here.
     entry.hidden_at = entry.hidden_at.or(Some(context.now));
     let rank = rank_of(key, &entry, Lane::History);
@@ -171,10 +175,8 @@ fn remove(
     }
     count_still(txn, look.as_ref(), None)?;
     leave_still(txn, context, Subject::Entry(key), look.as_ref())?;
-    recall(txn, key.root, key.message)?;
     out.erased.entries += 1;
-    // Published or not: the next publication is made without it.
-    mark_changed(txn, key.root, key.message, context.now)
+    Ok(())
 }
 
 /// Gives up an entry's share in some bytes. With the last share the bytes go.

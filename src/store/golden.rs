@@ -27,7 +27,7 @@ use super::{
     sample::id,
     tables::{
         HOMES, Held, HomeRow, KEPT_WALKS, KeptWalkRow, LEFT_OUT, LOST, MASS, MassRow, REACHED,
-        RECALLED, REMOVED, REMOVED_AT, Reached, RemovedRow, STILL_USES, WALKS, WalkRow,
+        RECALLED, REMOVED, REMOVED_AT, Reached, RemovedRow, STILL_USES, UNRENEWED, WALKS, WalkRow,
     },
 };
 use crate::domain::{
@@ -303,6 +303,7 @@ fn removals_keep_their_form() {
     check("walk", &WALKS, &(Part, CHANNEL), &WalkRow { after: Some(key(1, 1)) });
     let kept_walk = KeptWalkRow { after: Some(key(1, 1).message) };
     check("kept_walk", &KEPT_WALKS, &(Part, CHANNEL), &kept_walk);
+    check("unrenewed", &UNRENEWED, &(Part, key(1, 1)), &());
     let mass = MassRow {
         wave: Wave { deleted: vec![(at(1), 20), (at(2), 300)] },
         held: Some(Held { since: at(1), files: 320 }),

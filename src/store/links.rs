@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::{
     Context, Hint, Store, StoreError, Tally,
     publication::mark_changed,
-    table::Txn,
-    tables::{ENTRIES, POSTS, RENEWALS},
+    table::{Part, Txn},
+    tables::{ENTRIES, POSTS, RENEWALS, UNRENEWED},
     tally::count,
     work::{Sight, lose, rank_of, schedule},
 };
@@ -61,6 +61,7 @@ impl LinksRefreshed {
                 && entry.refresh_at.is_some()
             {
                 set_renewal(txn, *key, &mut entry, Some(*until))?;
+                UNRENEWED.put(txn, &(Part, *key), &());
                 ENTRIES.put(txn, key, &entry);
                 withdraw_in_time(txn, context, *key, &entry)?;
             }
@@ -125,6 +126,7 @@ pub(super) fn set_renewal(
     }
     if let Some(old) = entry.refresh_at {
         RENEWALS.delete(txn, &(old, key));
+        UNRENEWED.delete(txn, &(Part, key));
     }
     if let Some(at) = at {
         RENEWALS.put(txn, &(at, key), &());

@@ -98,6 +98,8 @@ tables! {
     REACHED: Table<Part<6>, Reached> = (29, "published changes");
     /// Lost places whose kept messages are to be gone through.
     KEPT_WALKS: Table<(Part<7>, ChannelId), KeptWalkRow> = (29, "walks of kept messages");
+    /// Files whose links could not be made new when it was tried last.
+    UNRENEWED: Table<(Part<8>, EntryKey), ()> = (29, "links not renewed");
     /// What is being erased, and how far that has come.
     ERASURES: Table<Forgotten, ErasureRow> = (30, "erasures");
     /// What is not archived.

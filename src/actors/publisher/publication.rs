@@ -405,8 +405,9 @@ fn prepare(
     let coverage_presses = occasion == Occasion::End
         || last_coverage.as_ref().is_none_or(|last| now.since(last.at) >= COVERAGE_EVERY);
     let lists = coverage_presses || !changed.is_empty();
-    let unpublished =
-        (lists && changed.len() < MONTHS_AT_ONCE).then(|| store.unpublished()).transpose()?;
+    let unpublished = (lists && changed.len() < MONTHS_AT_ONCE)
+        .then(|| store.unpublished(policy, now))
+        .transpose()?;
     let mut garbage = Vec::new();
     let mut months = Vec::new();
     let mut roots = BTreeSet::new();

@@ -11,11 +11,12 @@ use crate::{
         job::{Failure, Queue, Subject},
         message::{Author, Message, Unreadable},
         place::PlaceKind,
+        removal::Chore,
         selection::{MediaKind, MediaMode},
     },
     store::{
         Allow, AvatarCopied, Change, CopiesRenewed, Failed, Forget, Looked, Observed, PageRead,
-        PlaceSeen, Purged, Stored, Tally, Word,
+        PlaceSeen, PublishedTo, Purged, Stored, Tally, Word,
         sample::{
             CHANNEL, FORUM, THREAD, World, content, edited, id, key, message, place, policy, sha,
         },
@@ -149,6 +150,20 @@ fn bytes_stay_for_as_long_as_somebody_has_them() {
     assert_eq!(world.garbage(), ["media/9.mp4", &still(9)].map(str::to_owned).into());
     assert_eq!(world.erased(Forgotten::Message(id(2))).shared, 0);
     assert_eq!(world.erased(Forgotten::Message(id(2))).people, 1);
+}
+
+#[test]
+fn bytes_wait_for_a_publication_that_began_after_they_were_erased() {
+    let world = World::new();
+    world.see([message(1, &[1])]);
+    world.store_file(1, 1, 1);
+    let under_way = world.store.last_change().unwrap();
+    world.forget(&[Forgotten::Message(id(1))]);
+    let chore = || world.store.chore(Subject::Content(sha(1))).unwrap().map(|(chore, _)| chore);
+    world.apply(PublishedTo(under_way));
+    assert_eq!(chore(), None, "it may name them");
+    world.apply(PublishedTo(world.store.last_change().unwrap()));
+    assert_eq!(chore(), Some(Chore::Erase));
 }
 
 #[test]

@@ -54,6 +54,7 @@ impl Bucket for MortalBucket {
         };
         self.fate.reach(before, name).await;
         let put = self.inner.put(key, body, when).await;
+        tracing::debug!(bucket = self.of, %key, ok = put.is_ok(), "put");
         self.fate.reach(after, name).await;
         put
     }
@@ -81,6 +82,7 @@ impl Bucket for MortalBucket {
         let name = self.name(key);
         self.fate.reach(Step::Delete, name).await;
         let deleted = self.inner.delete(key, when).await;
+        tracing::debug!(bucket = self.of, %key, ok = deleted.is_ok(), "deleted");
         self.fate.reach(Step::DeleteDone, name).await;
         deleted
     }

@@ -84,6 +84,7 @@ impl Weather {
 
     /// A fault happens.
     pub(super) fn meets(&self, fault: &'static str) {
+        tracing::debug!(fault, "weather");
         *self.state().met.entry(fault).or_default() += 1;
     }
 
