@@ -37,8 +37,8 @@ use super::{
     weather::Climate,
 };
 
-/// So many are run every day: some six minutes on two cores.
-const SCHEDULES: u64 = 1_000;
+/// So many are run every day: some four minutes on two cores.
+const SCHEDULES: u64 = 3_000;
 
 /// So many of them are run twice, to see that they come out the same.
 const REPLAYED: u64 = 20;
