@@ -92,6 +92,7 @@ const ROWS_TOO: &[&str] = &[
     "erased",
     "erasures",
     "forgotten",
+    "links not renewed",
     "lost places",
     "mass deletions",
     "places left out",
