@@ -108,10 +108,7 @@ impl Mover {
     }
 
     async fn copy(&self, object: &str, sha256: Sha256, to: Home) -> Result<(), Failure> {
-        let from = if to == Home::Public { Home::Private } else { Home::Public };
-        let (bucket, source) = self.side(object, from);
-        let there = bucket.stat(&source).await.map_err(|error| bucket_failure(&error))?;
-        let size = there.map_or(0, |info| info.size);
+        let (bucket, source, size) = self.find(object, to).await?;
         // Held until the copy is in its bucket.
         let _room = self.spool.room_for(size).await;
         let read = bucket.get(&source, None).await.map_err(|error| bucket_failure(&error))?;
@@ -122,6 +119,19 @@ impl Mover {
         // Put anew though it may be there: so it is another than the one that a late request may yet delete.
         let put = bucket.put(&target, body, Precondition::Always).await;
         put.map(drop).map_err(|error| bucket_failure(&error))
+    }
+
+    /// Where bytes are that are to come to some side: on the other one, or there already. Who lost their disk after that
+    /// was done, and goes on with a copy of the state from before, does not know of it.
+    async fn find(&self, object: &str, to: Home) -> Result<(&dyn Bucket, ObjectKey, u64), Failure> {
+        let from = if to == Home::Public { Home::Private } else { Home::Public };
+        for side in [from, to] {
+            let (bucket, key) = self.side(object, side);
+            if let Some(info) = bucket.stat(&key).await.map_err(|error| bucket_failure(&error))? {
+                return Ok((bucket, key, info.size));
+            }
+        }
+        Err(Failure::Retryable { why: format!("{object} is in neither bucket") })
     }
 
     async fn clear(&self, object: &str, side: Home) -> Result<(), Failure> {
@@ -164,4 +174,43 @@ async fn receive(
     }
     let why = format!("{} holds bytes with the hash {found}", object.info.key);
     Err(Failure::Retryable { why })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{bucket::MemoryBucket, store::MemoryKv};
+
+    /// Enough for what is moved here.
+    const ROOM: u64 = 1 << 20;
+
+    #[tokio::test]
+    async fn bytes_that_were_brought_home_already_are_found_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let (public, private) = (MemoryBucket::new(), MemoryBucket::new());
+        let mover = Mover {
+            public: Arc::new(public.clone()),
+            private: Arc::new(private.clone()),
+            spool: Spool::open(folder.path().to_owned(), ROOM).await.unwrap(),
+            store: Store::new(Arc::new(MemoryKv::default())),
+            hands: Hands::default(),
+        };
+        let (object, bytes): (_, &[u8]) = ("media/clip.mp4", b"bytes");
+        let sha256 = Sha256(sha2::Sha256::digest(bytes).into());
+        for (to, name, there) in [
+            (Home::Private, format!("{HIDDEN}{object}"), &private),
+            (Home::Public, object.to_owned(), &public),
+        ] {
+            let nowhere = mover.copy(object, sha256, to).await;
+            assert!(matches!(nowhere, Err(Failure::Retryable { .. })), "{nowhere:?}");
+            let key = ObjectKey::new(name).unwrap();
+            there
+                .put(&key, bytes::Bytes::from_static(bytes).into(), Precondition::Always)
+                .await
+                .unwrap();
+            mover.copy(object, sha256, to).await.unwrap();
+            assert_eq!(there.objects()[&key], bytes);
+            mover.clear(object, to).await.unwrap();
+        }
+    }
 }

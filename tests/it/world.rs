@@ -104,6 +104,8 @@ struct World {
     knowing: Knowing,
     /// Whether a disk was lost that nothing but the page was there to make up for.
     bereft: bool,
+    /// Whether a disk was lost, and with it what was hidden since the copy of the state.
+    lost_disk: bool,
     /// What was deleted, and gone from the page, when a disk was lost: nobody who could tell of it is left.
     buried: BTreeSet<MessageId>,
     /// Messages that were on the page when a process ended.
@@ -159,6 +161,7 @@ impl World {
             removal: RemovalPolicy::default(),
             knowing: Knowing::WhatWasHeard,
             bereft: false,
+            lost_disk: false,
             buried: BTreeSet::new(),
             shown: Mutex::default(),
             forgotten: BTreeSet::new(),
@@ -270,6 +273,7 @@ impl World {
         assert!(self.life.is_none(), "a process lives on this disk");
         self.kv = Arc::default();
         self.folder = folder();
+        self.lost_disk = true;
         if self.copies == Copies::None {
             // Without a bucket of its own, what is hidden lies beside the store.
             self.private = MemoryBucket::new();
@@ -412,7 +416,7 @@ impl World {
         );
         assert!(unreferenced.is_empty(), "nothing leads to {unreferenced:#?}");
         let misplaced = compare::misplaced(
-            self.bereft,
+            self.lost_disk,
             &state,
             &self.store(),
             &objects,

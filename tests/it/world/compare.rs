@@ -304,9 +304,9 @@ pub(super) fn wrong_objects(
 }
 
 /// Bytes that are not where the store says, or elsewhere too. Only true while nothing is on its way. What was hidden
-/// before only the page was left, nobody knows of.
+/// shortly before a disk was lost may be there as well, and nobody knows of it until it is hidden or erased again.
 pub(super) fn misplaced(
-    bereft: bool,
+    lost_disk: bool,
     truth: &State,
     store: &Store,
     public: &BTreeMap<ObjectKey, Bytes>,
@@ -330,7 +330,7 @@ pub(super) fn misplaced(
             Home::Private => (None, Some(&file.bytes)),
             Home::Nowhere => (None, None),
         };
-        let forgotten = bereft && expected.1.is_none();
+        let forgotten = lost_disk && expected.1.is_none();
         if found != expected && !(forgotten && found.0 == expected.0) {
             let is = (found.0.is_some(), found.1.is_some());
             misplaced.push(format!("{path} belongs to {home:?}, and (public, private) is {is:?}"));
