@@ -135,8 +135,17 @@ fn rebuild(txn: &mut Txn<'_>, context: &Context, found: &RebuiltEntry) -> Result
             }
             Ok(())
         }
+        None if was_taken_off(txn, found)? => Ok(()),
         None => add(txn, context, found),
     }
+}
+
+/// Whether the catalogue knows an edit that the page does not, by which a file was taken off: it was erased since.
+fn was_taken_off(txn: &Txn<'_>, found: &RebuiltEntry) -> Result<bool, StoreError> {
+    let known = POSTS.get(txn, &found.key.message)?;
+    Ok(known.is_some_and(|known| {
+        known.edited > found.post.edited && !known.items.contains(&found.key.item)
+    }))
 }
 
 fn add(
@@ -235,12 +244,14 @@ mod tests {
     use crate::{
         domain::{
             forget::Forgotten,
+            id::AttachmentId,
             job::{Queue, Subject},
+            message::Message,
             place::PlaceKind,
         },
         store::{
             Change, Forget,
-            sample::{CHANNEL, World, content, key, message, place, sha},
+            sample::{CHANNEL, World, content, edited, message, place, sha},
             tables::{JOBS, Word},
         },
     };
@@ -253,22 +264,47 @@ mod tests {
         }
     }
 
+    /// An entry of the page, whose bytes are in the bucket.
+    fn on_page(seen: Message, file: u64) -> RebuiltEntry {
+        let before = World::new();
+        let key = EntryKey { root: CHANNEL, message: seen.id, item: AttachmentId(file) };
+        before.see([seen]);
+        before.apply(Stored { key, sha256: sha(1), content: content(1), stamp: None });
+        let post = POSTS.get(&before.store.source(), &key.message).unwrap().unwrap();
+        let post = Post { items: vec![key.item], ..post };
+        let entry = Entry { state: EntryState::Remote, ..before.entry(key) };
+        RebuiltEntry { key, post, entry, content: Some((sha(1), content(1))), removed: None }
+    }
+
+    #[test]
+    fn a_file_that_was_taken_off_does_not_come_back_with_an_older_page() {
+        // What the copy knows of a message whose second file was on the page, and the files after the page was read.
+        let cases = [
+            (edited(5, message(1, &[1])), message(1, &[1, 2]), vec![1]),
+            (edited(5, message(1, &[])), message(1, &[2]), vec![]),
+            (edited(5, message(1, &[1])), edited(4, message(1, &[1, 2])), vec![1]),
+            // The copy is the older one.
+            (message(1, &[1]), edited(5, message(1, &[1, 2])), vec![1, 2]),
+            // One version of which an earlier restore knew one file.
+            (edited(5, message(1, &[1])), edited(5, message(1, &[1, 2])), vec![1, 2]),
+        ];
+        for (copied, published, left) in cases {
+            let world = World::new();
+            world.see([copied]);
+            world.apply(Rebuilt::Entries(vec![on_page(published, 2)]));
+            let entries = ENTRIES.all(&world.store.source()).unwrap();
+            let files: Vec<u64> = entries.iter().map(|(key, _)| key.item.0).collect();
+            assert_eq!(files, left);
+        }
+    }
+
     #[test]
     fn what_is_on_the_list_does_not_come_back_with_the_page() {
         // An archive as it was before anybody was forgotten.
         let before = World::new();
         before.see([message(1, &[1])]);
-        before.apply(Stored { key: key(1, 1), sha256: sha(1), content: content(1), stamp: None });
-        let post = POSTS.all(&before.store.source()).unwrap().remove(0).1;
         let person = PEOPLE.get(&before.store.source(), &WREN).unwrap().unwrap();
-        let entry = Entry { state: EntryState::Remote, ..before.entry(key(1, 1)) };
-        let entry = RebuiltEntry {
-            key: key(1, 1),
-            post,
-            entry,
-            content: Some((sha(1), content(1))),
-            removed: None,
-        };
+        let entry = on_page(message(1, &[1]), 1);
 
         for what in [Forgotten::User(WREN), Forgotten::Channel(CHANNEL)] {
             let world = World::new();

@@ -99,7 +99,7 @@ impl Comparison<'_> {
             };
         }
         let knowing = self.knowing.of(id, self.from);
-        let heard = |hearing| is_known(self.truth, channel, hearing, knowing);
+        let heard = |hearing: &Hearing| is_known(self.truth, channel, hearing, knowing);
         let (marked, found): (Vec<&Value>, Vec<&Value>) =
             found.iter().partition(|entry| entry["Deleted_at"].is_string());
         self.may_be_marked(post, &marked)?;
@@ -118,7 +118,10 @@ impl Comparison<'_> {
             return Ok(());
         }
         // What was edited while nobody could hear of it may be shown as it was.
-        let certain = post.versions.iter().rposition(|version| heard(&version.hearing));
+        let told = |version: &Version| {
+            heard(&version.hearing) && (version.placed || post.deleted.is_none())
+        };
+        let certain = post.versions.iter().rposition(told);
         let possible = &post.versions[certain.unwrap_or(0)..];
         let mut why = String::new();
         for version in possible.iter().rev() {

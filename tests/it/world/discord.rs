@@ -182,6 +182,7 @@ impl Discord for FakeDiscord {
         cursor: Cursor,
         limit: u16,
     ) -> Result<MessagePage, DiscordError> {
+        self.truth.state().channels.get_mut(&channel).expect("nobody invents one").known = true;
         self.ask("messages", channel.0, |state| {
             let answered_at = to_the_second(state.now());
             let ids = match readable(state, channel) {

@@ -87,12 +87,15 @@ pub(super) struct Channel {
     pub(super) posts: BTreeMap<MessageId, Post>,
     /// What pages of its history held so far.
     pub(super) served: BTreeSet<MessageId>,
+    /// Whether who listens knows it: it was asked for, or told of below a channel that was.
+    pub(super) known: bool,
     pub(super) deleted: Option<Hearing>,
 }
 
 impl Channel {
     fn new(place: Place) -> Self {
-        Self { place, posts: BTreeMap::new(), served: BTreeSet::new(), deleted: None }
+        let (posts, served) = Default::default();
+        Self { place, posts, served, known: false, deleted: None }
     }
 }
 
@@ -111,6 +114,9 @@ pub(super) struct Version {
     pub(super) edited: Option<Timestamp>,
     pub(super) files: Vec<AttachmentId>,
     pub(super) hearing: Hearing,
+    /// Whether its place was known before. What is told of one that is not is left to the reading of its history,
+    /// which tells nothing of a message that is deleted by then.
+    pub(super) placed: bool,
 }
 
 impl Post {
@@ -250,6 +256,7 @@ impl Truth {
             edited: None,
             files,
             hearing: Hearing::default(),
+            placed: true,
         };
         let author = author.unwrap_or(UserId(500 + id.0 % PEOPLE));
         let post = Post { author, versions: vec![version], deleted: None };
@@ -280,9 +287,10 @@ impl Truth {
         if takes_file_off == TakeOff::Last {
             files.pop();
         }
+        let placed = state.channels[&channel].known;
         let hearing = state.tell(&Told::Edited(channel, message, number));
         let text = format!("words of {message}, edition {number}");
-        let version = Version { text, edited: Some(now), files, hearing };
+        let version = Version { text, edited: Some(now), files, hearing, placed };
         let post = state.channels.get_mut(&channel).unwrap().posts.get_mut(&message).unwrap();
         post.versions.push(version);
         drop(state);

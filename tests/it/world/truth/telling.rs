@@ -122,7 +122,13 @@ impl State {
         let number = self.sessions.len().checked_sub(1)?;
         let events = &mut self.sessions[number].events;
         events.push(event.clone());
-        Some((number, events.len() as u64))
+        let place = (number, events.len() as u64);
+        if let Told::Thread(thread) = event {
+            let parent = self.channels[thread].place.parent;
+            let known = parent.is_some_and(|parent| self.channels[&parent].known);
+            self.channels.get_mut(thread).expect("it was told of").known |= known;
+        }
+        Some(place)
     }
 
     /// Whether somebody who resumes as Discord allows hears of a change for certain.
