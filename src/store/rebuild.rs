@@ -251,7 +251,7 @@ mod tests {
         },
         store::{
             Change, Forget,
-            sample::{CHANNEL, World, content, edited, key, message, place, sha},
+            sample::{CHANNEL, World, content, edited, message, place, sha},
             tables::{JOBS, Word},
         },
     };
