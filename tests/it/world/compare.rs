@@ -358,11 +358,17 @@ pub(super) fn unreferenced(
     for file in truth.files.values() {
         let channel = &truth.channels[&file.channel];
         let post = &channel.posts[&file.message];
-        let unknown = store.content(file.sha256()).unwrap().is_none();
+        let content = store.content(file.sha256()).unwrap();
+        let unseen = content.as_ref().is_some_and(|content| content.look.is_none());
+        let unknown = content.is_none();
         let changed = post.deleted.is_some() || post.versions.len() > 1 || file.gone;
         let changed = changed || is_forgotten(forgotten, channel, file.message, post);
         if unknown && (changed || bereft || file.message < from) {
             spared.insert(file.media.clone());
+            spared.extend(file.still.clone());
+        }
+        // Of bytes that are known again, the still is only once they were looked at again.
+        if unseen && bereft && changed {
             spared.extend(file.still.clone());
         }
     }
