@@ -6,6 +6,7 @@ use bowerbird::{
     bucket::ObjectKey,
     domain::{
         coverage::EXTRACTOR,
+        entry::{Entry, EntryState, Look},
         forget::Forgotten,
         id::{AttachmentId, ChannelId, MessageId},
         job::Subject,
@@ -22,7 +23,7 @@ use serde_json::{Value, json};
 use super::{
     archive::Archive,
     cdn::picture_of,
-    file::Sort,
+    file::{File, Sort},
     forgetting::is_forgotten,
     truth::{Channel, GUILD, Hearing, Post, State, Version, name_of},
 };
@@ -354,22 +355,22 @@ pub(super) fn unreferenced(
     let garbage = store.garbage(end, usize::MAX).unwrap();
     let garbage: BTreeSet<_> = garbage.into_iter().map(|(_, path)| path).collect();
     let from = wanted_from(store);
-    let mut spared = BTreeSet::new();
+    let stills = known_stills(truth, store);
+    // In link mode an entry whose file is lost leaves the page with its link, and keeps its still until it is hidden or
+    // erased.
+    let lost = |entry: &Entry| matches!(entry.state, EntryState::Gone { .. });
+    let kept = entries_of(truth, store).filter(|entry| lost(entry) && entry.hidden_at.is_none());
+    let mut spared: BTreeSet<_> = kept.filter_map(|entry| entry.look?.still).collect();
     for file in truth.files.values() {
         let channel = &truth.channels[&file.channel];
         let post = &channel.posts[&file.message];
-        let content = store.content(file.sha256()).unwrap();
-        let unseen = content.as_ref().is_some_and(|content| content.look.is_none());
-        let unknown = content.is_none();
         let changed = post.deleted.is_some() || post.versions.len() > 1 || file.gone;
         let changed = changed || is_forgotten(forgotten, channel, file.message, post);
-        if unknown && (changed || bereft || file.message < from) {
-            spared.insert(file.media.clone());
-            spared.extend(file.still.clone());
-        }
-        // Of bytes that are known again, the still is only once they were looked at again.
-        if unseen && bereft && changed {
-            spared.extend(file.still.clone());
+        if changed || bereft || file.message < from {
+            let unknown = store.content(file.sha256()).unwrap().is_none();
+            spared.extend(Some(&file.media).filter(|_| unknown).cloned());
+            // A file that is fetched again leads to no still: only who looks at it again does, if it is still there then.
+            spared.extend(file.still.as_ref().filter(|still| !stills.contains(*still)).cloned());
         }
     }
     let kept = ["messages/", "media/", "thumb/", "userData/"];
@@ -380,6 +381,30 @@ pub(super) fn unreferenced(
         // The page names a picture only with the next publication, and a lost disk knew of it before.
         .filter(|path| !(bereft && path.starts_with("userData/avatars/")))
         .collect()
+}
+
+/// The stills that a store knows of: somebody has them, or they are on their way.
+pub(super) fn known_stills(truth: &State, store: &Store) -> BTreeSet<String> {
+    let mut known = BTreeSet::new();
+    for file in truth.files.values() {
+        let content = store.content(file.sha256()).unwrap();
+        known.extend(content.and_then(|content| content.look?.still));
+        let look = Look { still: file.still.clone(), ..Look::default() };
+        let subject = look.still_sha256().map(Subject::Still);
+        known.extend(look.still.filter(|_| store.is_leaving(subject.unwrap()).unwrap()));
+    }
+    known.extend(entries_of(truth, store).filter_map(|entry| entry.look?.still));
+    known
+}
+
+fn entries_of(truth: &State, store: &Store) -> impl Iterator<Item = Entry> {
+    let month = |file: &File| Month {
+        root: truth.channels[&file.channel].place.root(),
+        month: file.message.created_at().month(),
+    };
+    let months: BTreeSet<_> = truth.files.values().map(month).collect();
+    let entries = months.into_iter().flat_map(|month| store.month_entries(month).unwrap());
+    entries.map(|entry| entry.entry)
 }
 
 /// What coverage claims and the store does not hold.

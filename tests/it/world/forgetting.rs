@@ -10,7 +10,7 @@ use bowerbird::{
         coverage::Span, forget::Forgotten, id::MessageId, job::Subject, removal::Home,
         time::Timestamp,
     },
-    store::{Change, Forget, Kv, Month, Word},
+    store::{Change, Forget, Kv, Word},
 };
 use bytes::Bytes;
 use flate2::read::GzDecoder;
@@ -18,6 +18,7 @@ use flate2::read::GzDecoder;
 use super::{
     PATIENCE, World,
     cdn::picture_of,
+    compare::known_stills,
     truth::{Channel, Post, name_of},
 };
 
@@ -76,6 +77,7 @@ impl World {
         self.look_for_stray_pictures();
         let (store, objects) = (self.store(), self.bucket.objects());
         let state = self.truth.state();
+        let stills = known_stills(&state, &store);
         let there = |path: &&String| objects.contains_key(&ObjectKey::new(path.as_str()).unwrap());
         for file in state.files.values() {
             let sha256 = file.sha256();
@@ -84,19 +86,8 @@ impl World {
             if content.is_none() && !leaves {
                 self.strays.extend(Some(&file.media).filter(there).cloned());
             }
-            let place = &state.channels[&file.channel].place;
-            let root = if place.kind.is_thread() { place.parent } else { None };
-            let month =
-                Month { root: root.unwrap_or(place.id), month: file.message.created_at().month() };
-            let entries = store.month_entries(month).unwrap();
-            let looks = entries.into_iter().filter(|entry| entry.key.message == file.message);
-            let looks = looks.filter_map(|entry| entry.entry.look);
-            let seen = content.and_then(|content| content.look).into_iter().chain(looks);
-            let stills: BTreeSet<_> = seen.filter_map(|look| look.still).collect();
             let unknown = file.still.as_ref().filter(|still| !stills.contains(*still));
-            if !leaves {
-                self.strays.extend(unknown.filter(there).cloned());
-            }
+            self.strays.extend(unknown.filter(there).cloned());
         }
     }
 

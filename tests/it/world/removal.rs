@@ -15,7 +15,15 @@ use bowerbird::{
     store::{Change, Tally},
 };
 
-use super::{PATIENCE, World, fate::Step, file::Sort, life::Ran, truth::TakeOff};
+use super::{
+    PATIENCE, World,
+    fate::{End, Step},
+    file::Sort,
+    life::Ran,
+    point::Point,
+    truth::TakeOff,
+    weather::Climate,
+};
 
 /// Long enough for what was deleted to leave the page, and its bytes the public bucket.
 const A_WHILE: Duration = Duration::from_mins(10);
@@ -106,6 +114,40 @@ fn what_was_deleted_is_hidden_first_and_erased_later() {
     world.run_for(Duration::from_mins(40));
     assert_erased(&world, message, &paths);
     assert_eq!(tally(&world, Tally::Deleted), 1, "the tombstone stays");
+}
+
+#[test]
+fn a_still_that_a_dead_process_put_is_taken_over_by_who_looks_again() {
+    let mut world = World::new(19).messages(0);
+    world.removal = policy(OnDelete::Hide);
+    let channel = world.channel();
+    let meme = world.truth.post(channel, &[Sort::Meme]);
+    let paths = {
+        let state = world.truth.state();
+        let file = &state.files[&state.channels[&channel].posts[&meme].current().files[0]];
+        [file.media.clone(), file.still.clone().expect("pictures have stills")]
+    };
+    world.end = Some(End::Point(Point::new(Step::PutDone, "still"), 1));
+    world.start();
+    assert_eq!(world.run_for(PATIENCE), Ran::Died(Step::PutDone));
+    // It is deleted before anybody could look again, so its still is known to nobody.
+    world.weather.turn(Climate { ffmpeg_fails: 1.0, ..Climate::calm() });
+    world.restart();
+    world.run_for(Duration::from_mins(1));
+    world.truth.delete(channel, meme);
+    world.run_for(A_WHILE);
+    lie(&world, &paths[..1], false, true);
+    lie(&world, &paths[1..], true, false);
+    world.assert_archived();
+    world.weather.turn(Climate::calm());
+    let same = world.truth.post(channel, &[Sort::Meme]);
+    world.run_until_idle();
+    lie(&world, &paths, true, false);
+    world.assert_archived();
+    world.truth.delete(channel, same);
+    world.run_for(A_WHILE);
+    lie(&world, &paths, false, true);
+    world.assert_archived();
 }
 
 #[test]
