@@ -198,6 +198,11 @@ impl Rig {
         self.pardoned.store(refusals, Ordering::Relaxed);
     }
 
+    /// One more refusal is nobody's fault.
+    pub(crate) fn pardon_one_more(&self) {
+        self.pardoned.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Panics when a request was sent that Discord does not know, or a 429 earned that better manners would have
     /// avoided.
     pub(crate) fn assert_polite(&self) {
