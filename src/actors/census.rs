@@ -11,9 +11,12 @@ use tokio::time::sleep;
 use tracing::debug;
 
 use super::{Drain, members::Members};
-use crate::domain::{
-    id::{GuildId, UserId},
-    selection::PlaceSelection,
+use crate::{
+    domain::{
+        id::{GuildId, UserId},
+        selection::PlaceSelection,
+    },
+    store::Store,
 };
 
 /// Nobody sends it anything but the end.
@@ -74,7 +77,7 @@ async fn run(members: Members, selection: Arc<PlaceSelection>) {
 
 async fn everybody(members: &Members) -> Vec<UserId> {
     // A store that can't be read is for Persistence to report.
-    let people = members.store.read(crate::store::Store::people).await.unwrap_or_default();
+    let people = members.store.read(Store::people).await.unwrap_or_default();
     people.into_iter().map(|(user, _)| user).collect()
 }
 

@@ -126,7 +126,10 @@ pub(super) fn set_renewal(
     }
     if let Some(old) = entry.refresh_at {
         RENEWALS.delete(txn, &(old, key));
-        UNRENEWED.delete(txn, &(Part, key));
+        // Few were put off: a row that is not there need not be deleted for each of a day's links.
+        if UNRENEWED.contains(txn, &(Part, key))? {
+            UNRENEWED.delete(txn, &(Part, key));
+        }
     }
     if let Some(at) = at {
         RENEWALS.put(txn, &(at, key), &());

@@ -44,13 +44,11 @@ impl Scout {
         let wanted = self.history_from.map(|from| HistoryWanted { guild, from }.into());
         let changes = found(&lost, &channels).into_iter().chain([Surveyed { survey }.into()]);
         self.ledger.record(changes.chain(wanted)).await;
-        let lost = self.lost().await;
         self.see(&lost, self.discord.active_threads(guild, &channels).await?).await;
         let mut archived = 0;
         for channel in &channels {
-            archived += self.archived_threads(channel, &channels).await?;
+            archived += self.archived_threads(&lost, channel, &channels).await?;
         }
-        let lost = self.lost().await;
         let active = self.discord.active_threads(guild, &channels).await?;
         let count = active.len();
         self.see(&lost, active).await;
@@ -66,6 +64,7 @@ impl Scout {
 
     async fn archived_threads(
         &self,
+        lost: &BTreeSet<ChannelId>,
         channel: &Place,
         channels: &[Place],
     ) -> Result<usize, DiscordError> {
@@ -79,20 +78,24 @@ impl Scout {
         if !can_list || !(wanted || names_threads) {
             return Ok(0);
         }
-        let mut seen = self.list(channel, Archived::Public).await?;
+        let mut seen = self.list(lost, channel, Archived::Public).await?;
         let private_too = channel.manages_threads
             && (self.selection.include_private || !self.selection.channels.is_empty());
         if private_too {
-            seen += self.list(channel, Archived::Private).await?;
+            seen += self.list(lost, channel, Archived::Private).await?;
         }
         Ok(seen)
     }
 
-    async fn list(&self, channel: &Place, which: Archived) -> Result<usize, DiscordError> {
+    async fn list(
+        &self,
+        lost: &BTreeSet<ChannelId>,
+        channel: &Place,
+        which: Archived,
+    ) -> Result<usize, DiscordError> {
         let known = self.listed_until(channel.id, which).await;
         let (mut before, mut newest, mut seen) = (None, None, 0);
         loop {
-            let lost = self.lost().await;
             let page = match self.discord.archived_threads(channel, which, before).await {
                 Ok(page) => page,
                 Err(error @ (DiscordError::Forbidden { .. } | DiscordError::NotFound { .. })) => {
@@ -104,7 +107,7 @@ impl Scout {
             let oldest = page.threads.iter().filter_map(|thread| thread.archived_at).min();
             newest = newest.max(page.threads.iter().filter_map(|thread| thread.archived_at).max());
             seen += page.threads.len();
-            self.see(&lost, page.threads).await;
+            self.see(lost, page.threads).await;
             let joined =
                 known.zip(oldest).is_some_and(|(known, oldest)| oldest < known.before(OVERLAP));
             let Some(next) = oldest.and_then(|oldest| next_page(before, oldest)) else { break };
@@ -128,7 +131,7 @@ impl Scout {
         }
     }
 
-    /// What is believed to be deleted before Discord is asked. Where the store can't tell, nothing is found this time.
+    /// What is believed to be deleted before Discord is asked for any of it. Where the store can't tell, nothing is found this time.
     async fn lost(&self) -> BTreeSet<ChannelId> {
         let lost = self.store.read(Store::lost_places).await.unwrap_or_default();
         lost.into_iter().collect()
